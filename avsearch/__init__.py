@@ -1,0 +1,1 @@
+"""Search your own footage by picture and by sound, across the two."""

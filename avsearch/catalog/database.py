@@ -1,0 +1,181 @@
+"""Reach a catalog's database: SQLite in the library's directory, or PostgreSQL by its URL."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
+
+from avsearch.errors import LibraryError
+from avsearch.schema import REVISION
+
+BUSY_TIMEOUT_S = 30
+_SQLITE, _POSTGRESQL = "sqlite", "postgresql"
+_MODE = "avsearch_mode"
+_DRIVER_HINT = "Install it with `python -m pip install 'psycopg[binary]'`."
+_DATABASE_HINT = "Check the disk or the database server; `avsearch library verify` checks the library itself."
+
+
+@dataclass(frozen=True)
+class Database:
+    """Where a catalog is: a file, by default in the library's directory, or a server."""
+
+    url: URL
+    directory: Path
+
+    @property
+    def file(self) -> Path | None:
+        """SQLite's file, relative ones in the library's directory; None for a server."""
+        is_file = self.url.get_backend_name() == _SQLITE
+        return self.directory.absolute() / str(self.url.database) if is_file else None
+
+    @property
+    def public_url(self) -> str:
+        """The URL as it may be written down: libpq takes the password from PGPASSWORD or ~/.pgpass."""
+        secrets = [name for name in self.url.query if "password" in name]
+        url = self.url.set(password=None).difference_update_query(secrets)
+        return url.render_as_string(hide_password=False)
+
+    def engine(self) -> Engine:
+        """Prepare connections; none is made yet, and none stays open after its transaction.
+
+        Raises:
+            LibraryError: the driver is not installed.
+        """
+        return _server_engine(self.url) if self.file is None else _file_engine(self.file)
+
+
+def find_database(database_url: str, directory: Path) -> Database:
+    """Read a database URL: `sqlite:///FILE` or `postgresql://USER@HOST/DATABASE`.
+
+    Raises:
+        LibraryError: it is no such URL.
+    """
+    hint = "Give sqlite:///FILE or postgresql://USER@HOST/DATABASE."
+    try:
+        url = make_url(database_url)
+    except (ArgumentError, ValueError) as error:
+        raise LibraryError("The database URL cannot be understood.", hint=hint) from error
+    if url.get_backend_name() == _POSTGRESQL:
+        return Database(url.set(drivername=f"{_POSTGRESQL}+psycopg"), directory)
+    if url.get_backend_name() != _SQLITE or not url.database or url.database == ":memory:" or url.query:
+        raise LibraryError("The database URL names nothing that can hold a catalog.", hint=hint)
+    return Database(url.set(drivername=_SQLITE), directory)
+
+
+def is_sqlite(connection: Connection) -> bool:
+    """Whether the catalog is a file."""
+    return connection.dialect.name == _SQLITE
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """One transaction, and so one consistent snapshot.
+
+    Raises:
+        LibraryError: the database cannot be reached or is damaged.
+    """
+    isolated = engine
+    if engine.dialect.name == _POSTGRESQL:
+        isolated = engine.execution_options(isolation_level="REPEATABLE READ")
+    with _explained("read"), isolated.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """One transaction that is committed at the end of the block, all of it or nothing.
+
+    Raises:
+        LibraryError: the database cannot be reached, is damaged, or refuses.
+    """
+    with _explained("written"), engine.execution_options(**{_MODE: "write"}).begin() as connection:
+        yield connection
+
+
+@contextmanager
+def migrating(engine: Engine) -> Iterator[Connection]:
+    """As `writing`, without foreign keys: SQLite alters a table by dropping and copying it.
+
+    Raises:
+        LibraryError: as `writing`.
+    """
+    with _explained("upgraded"), engine.execution_options(**{_MODE: "migrate"}).begin() as connection:
+        yield connection
+
+
+def check_revision(connection: Connection) -> None:
+    """Refuse a catalog of another version.
+
+    Raises:
+        LibraryError: it is older or newer than this avsearch, or not a catalog.
+    """
+    if not inspect(connection).has_table("alembic_version"):
+        raise LibraryError("The database holds no catalog.", hint="Check the URL in library.json.")
+    revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar() or "0"
+    if not revision.isdecimal() or int(revision) > int(REVISION):
+        raise LibraryError(
+            f"The catalog is of version {revision}, newer than this avsearch knows.", hint="Upgrade avsearch."
+        )
+    if int(revision) < int(REVISION):
+        raise LibraryError(
+            f"The catalog is of version {revision}, older than this avsearch needs.",
+            hint="Run `avsearch library upgrade`.",
+        )
+
+
+def integrity_problems(connection: Connection) -> list[str]:
+    """What SQLite finds wrong with its own file; a server looks after itself."""
+    if not is_sqlite(connection):
+        return []
+    found = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA integrity_check(20)")]
+    problems = [] if found == ["ok"] else found
+    for table, row_id, parent, _ in connection.exec_driver_sql("PRAGMA foreign_key_check"):
+        problems.append(f"row {row_id} of {table} names a row of {parent} that does not exist")
+    return problems
+
+
+def _file_engine(file: Path) -> Engine:
+    url = URL.create(_SQLITE, database=str(file))
+    engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": BUSY_TIMEOUT_S})
+    event.listen(engine, "connect", _configure_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _server_engine(url: URL) -> Engine:
+    try:
+        return create_engine(url, poolclass=NullPool)
+    except ModuleNotFoundError as error:
+        raise LibraryError("PostgreSQL needs the Python package psycopg.", hint=_DRIVER_HINT) from error
+
+
+def _configure_sqlite(connection: sqlite3.Connection, _record: ConnectionPoolEntry) -> None:
+    connection.isolation_level = None  # transactions begin where SQLAlchemy says, not where the driver guesses
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """Claim the right to write at once: a reader that starts to write later could be refused."""
+    mode = connection.get_execution_options().get(_MODE, "read")
+    if mode == "migrate":
+        connection.exec_driver_sql("PRAGMA foreign_keys = OFF")  # has no effect inside a transaction
+    connection.exec_driver_sql("BEGIN" if mode == "read" else "BEGIN IMMEDIATE")
+
+
+@contextmanager
+def _explained(done: str) -> Iterator[None]:
+    try:
+        yield
+    except SQLAlchemyError as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        reason = str(cause).strip().splitlines()[0].rstrip(".")
+        raise LibraryError(f"The catalog cannot be {done} ({reason}).", hint=_DATABASE_HINT) from error

@@ -1,0 +1,212 @@
+"""What the catalog answers; each question is one transaction, and so one consistent snapshot."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Engine, select
+
+from avsearch.catalog.database import check_revision, integrity_problems, reading
+from avsearch.catalog.paths import Place, places_of
+from avsearch.catalog.records import (
+    EncoderRecord,
+    FileState,
+    MediaRecord,
+    Root,
+    SegmentRecord,
+    Snapshot,
+    State,
+    Status,
+)
+from avsearch.catalog.rows import (
+    LIVE_MEDIA,
+    SELECT_SEGMENTS,
+    chunks,
+    encoder_record,
+    file_state,
+    media_info,
+    root_record,
+    segment_record,
+)
+from avsearch.catalog.status import read_status
+from avsearch.errors import LibraryError
+from avsearch.schema import embedding, encoder, file, label, library_state, media, root, segment
+
+
+class Catalog:
+    """The SQL side of a library; every method can raise LibraryError when the database cannot be read."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def check(self, library_id: str) -> None:
+        """Refuse a catalog of another version or of another library.
+
+        Raises:
+            LibraryError: it is one.
+        """
+        with reading(self._engine) as connection:
+            check_revision(connection)
+            found = connection.execute(select(library_state.c.library_id)).scalar()
+        if found != library_id:
+            raise LibraryError(
+                "The database belongs to another library.", hint="Check the database URL in library.json."
+            )
+
+    def snapshot(self) -> Snapshot:
+        """The active encoder, its segments and the live media, all of one instant."""
+        with reading(self._engine) as connection:
+            active = read_active_encoder(connection)
+            made = SELECT_SEGMENTS.where(segment.c.encoder_id == (active.id if active else None))
+            return Snapshot(
+                encoder=active,
+                segments=tuple(map(segment_record, connection.execute(made))),
+                live_media_ids=_read_live_media_ids(connection),
+            )
+
+    def status(self) -> Status:
+        """The library in figures."""
+        with reading(self._engine) as connection:
+            return read_status(connection, read_active_encoder(connection))
+
+    def active_encoder(self) -> EncoderRecord | None:
+        with reading(self._engine) as connection:
+            return read_active_encoder(connection)
+
+    def encoders(self) -> tuple[EncoderRecord, ...]:
+        """All encoders that the library holds, active or not."""
+        with reading(self._engine) as connection:
+            return tuple(map(encoder_record, connection.execute(select(encoder).order_by(encoder.c.id))))
+
+    def roots(self) -> tuple[Root, ...]:
+        with reading(self._engine) as connection:
+            return read_roots(connection)
+
+    def files_of(self, root_id: int) -> dict[bytes, FileState]:
+        """All files of a root, by their relative path."""
+        with reading(self._engine) as connection:
+            rows = connection.execute(select(file).where(file.c.root_id == root_id).order_by(file.c.path))
+            return {row.path: file_state(row) for row in rows}
+
+    def media_by_hash(self, hashes: Iterable[str]) -> dict[str, int]:
+        """Content hashes -> media ids, of those contents that are known."""
+        with reading(self._engine) as connection:
+            found: dict[str, int] = {}
+            for some in chunks(list(hashes)):
+                statement = select(media.c.content_hash, media.c.id).where(media.c.content_hash.in_(some))
+                found.update((content_hash, media_id) for content_hash, media_id in connection.execute(statement))
+            return found
+
+    def embedded_media(self, encoder_id: int) -> set[int]:
+        """Ids of the media that have vectors of an encoder."""
+        statement = select(embedding.c.media_id).join(segment).where(segment.c.encoder_id == encoder_id)
+        with reading(self._engine) as connection:
+            return set(connection.scalars(statement.distinct()))
+
+    def live_media_ids(self) -> NDArray[np.int64]:
+        """(M,) int64 ascending: the media with at least one indexed file."""
+        with reading(self._engine) as connection:
+            return _read_live_media_ids(connection)
+
+    def media_records(self, media_ids: Iterable[int]) -> dict[int, MediaRecord]:
+        """What is known about some media, by id, in the order asked for; unknown ids are left out."""
+        asked = list(media_ids)
+        with reading(self._engine) as connection:
+            labels = _read_labels(connection, asked)
+            paths = _read_paths(connection, asked)
+            found: dict[int, MediaRecord] = {}
+            for some in chunks(asked):
+                for row in connection.execute(select(media).where(media.c.id.in_(some))):
+                    found[row.id] = MediaRecord(
+                        id=row.id,
+                        content_hash=row.content_hash,
+                        info=media_info(row),
+                        labels=tuple(labels[row.id]),
+                        paths=tuple(paths[row.id]),
+                    )
+        return {media_id: found[media_id] for media_id in asked if media_id in found}
+
+    def media_of_paths(self, paths: Sequence[Path]) -> dict[Path, int]:
+        """Paths of indexed files -> media ids; other paths are left out."""
+        with reading(self._engine) as connection:
+            places = places_of(paths, read_roots(connection))
+            media_ids = _read_media_at(connection, {place for some in places.values() for place in some})
+        found: dict[Path, int] = {}
+        for path, candidates in places.items():
+            media_id = next((media_ids[place] for place in candidates if place in media_ids), None)
+            if media_id is not None:
+                found[path] = media_id
+        return found
+
+    def all_segments(self) -> tuple[SegmentRecord, ...]:
+        """The segments of all encoders."""
+        with reading(self._engine) as connection:
+            return tuple(map(segment_record, connection.execute(SELECT_SEGMENTS)))
+
+    def rows_of_media(self, segment_name: str) -> dict[int, int]:
+        """Media ids -> number of rows in a segment, ascending."""
+        statement = select(embedding.c.media_id, embedding.c.num_rows).join(segment)
+        with reading(self._engine) as connection:
+            rows = connection.execute(
+                statement.where(segment.c.name == segment_name).order_by(embedding.c.media_id)
+            )
+            return {row.media_id: row.num_rows for row in rows}
+
+    def problems(self) -> list[str]:
+        """What the database finds wrong with itself, a phrase each."""
+        with reading(self._engine) as connection:
+            return integrity_problems(connection)
+
+
+def read_active_encoder(connection: Connection) -> EncoderRecord | None:
+    """The active encoder, within a transaction."""
+    row = connection.execute(select(encoder).join(library_state)).first()
+    return None if row is None else encoder_record(row)
+
+
+def read_roots(connection: Connection) -> tuple[Root, ...]:
+    """All roots, within a transaction."""
+    return tuple(map(root_record, connection.execute(select(root).order_by(root.c.id))))
+
+
+def _read_live_media_ids(connection: Connection) -> NDArray[np.int64]:
+    ids: NDArray[np.int64] = np.fromiter(connection.scalars(LIVE_MEDIA), np.int64)
+    ids.sort()
+    return ids
+
+
+def _read_labels(connection: Connection, media_ids: Sequence[int]) -> Mapping[int, list[str]]:
+    labels: defaultdict[int, list[str]] = defaultdict(list)
+    for some in chunks(media_ids):
+        rows = connection.execute(select(label).where(label.c.media_id.in_(some)).order_by(label.c.label))
+        for media_id, text in rows:
+            labels[media_id].append(text)
+    return labels
+
+
+def _read_paths(connection: Connection, media_ids: Sequence[int]) -> Mapping[int, list[Path]]:
+    roots = {root.id: root for root in read_roots(connection)}
+    paths: defaultdict[int, list[Path]] = defaultdict(list)
+    for some in chunks(media_ids):
+        indexed = select(file).where(file.c.state == State.INDEXED, file.c.media_id.in_(some))
+        for row in connection.execute(indexed.order_by(file.c.id)):
+            paths[row.media_id].append(roots[row.root_id].absolute(row.path))
+    return paths
+
+
+def _read_media_at(connection: Connection, places: set[Place]) -> dict[Place, int]:
+    paths_of_root: defaultdict[int, list[bytes]] = defaultdict(list)
+    for root_id, path in places:
+        paths_of_root[root_id].append(path)
+    found: dict[Place, int] = {}
+    for root_id, paths in paths_of_root.items():
+        indexed: Any = select(file.c.path, file.c.media_id).where(file.c.state == State.INDEXED)
+        for some in chunks(paths):
+            rows = connection.execute(indexed.where(file.c.root_id == root_id, file.c.path.in_(some)))
+            found.update(((root_id, path), media_id) for path, media_id in rows)
+    return found

@@ -1,0 +1,57 @@
+"""The one family of errors that reach people; each says what happened and what to do next.
+
+    AvsearchError
+    ├── UsageError       the command was asked for something it cannot mean (exit code 2)
+    ├── MediaError       a file cannot be read
+    ├── ManifestError    a manifest cannot be used
+    ├── WeightsError     a weights file cannot be used
+    ├── TrainingError    a training run cannot start or go on
+    └── LibraryError     a library cannot be opened, read or written
+
+`ValueError` and `assert` are for programmers. A bad file among many is a value, `moments.Failed`.
+"""
+
+
+class AvsearchError(Exception):
+    """Something a person can act on.
+
+    Args:
+        message: one sentence that says what happened, naming the file or the thing concerned.
+        hint: one sentence that says what to do.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".strip()
+
+
+class UsageError(AvsearchError):
+    """The command line asks for something it cannot mean."""
+
+    exit_code = 2
+
+
+class MediaError(AvsearchError):
+    """A media file cannot be opened or decoded."""
+
+
+class ManifestError(AvsearchError):
+    """A manifest is missing, malformed or does not fit the files."""
+
+
+class WeightsError(AvsearchError):
+    """A weights file is missing, damaged or of another architecture."""
+
+
+class TrainingError(AvsearchError):
+    """Training cannot start or go on."""
+
+
+class LibraryError(AvsearchError):
+    """A library is missing, busy, damaged or made by something else."""

@@ -1,0 +1,38 @@
+"""What a reader of a report must know about the input: nothing is left out without a word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+
+class ProblemKind(Enum):
+    """The name is for programs, the value for people, after a count."""
+
+    UNLABELLED = "rows without a label, left out"
+    MISSING = "rows whose file is missing, left out"
+    NOT_INDEXED = "rows whose file is not in the library, left out"
+    REMOVED = "rows whose file was removed from the library, left out"
+    FAILED = "rows whose file cannot be read, left out"
+    REPEATED = "rows with the same content as an earlier row, left out"
+    WITHOUT_VECTOR = "rows with nothing that the model encodes, left out"
+    WITHOUT_PICTURE = "items without a picture, which take part by their sound only"
+    WITHOUT_SOUND = "items without a sound, which take part by their picture only"
+    LONE_LABEL = "labels that only one item bears, so that no other item matches it there"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A kind of problem and its cases: the rows' paths as the manifest writes them, or labels."""
+
+    kind: ProblemKind
+    names: tuple[str, ...]
+
+
+def gather_problems(cases: Iterable[tuple[ProblemKind, str]]) -> tuple[Problem, ...]:
+    """One `Problem` for each kind that has cases, in the order of the kinds."""
+    names: dict[ProblemKind, list[str]] = {kind: [] for kind in ProblemKind}
+    for kind, name in cases:
+        names[kind].append(name)
+    return tuple(Problem(kind, tuple(found)) for kind, found in names.items() if found)

@@ -1,0 +1,72 @@
+"""What an encoder asks of frames and sounds; it travels inside the weights file, so use equals training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SAMPLE_RATE_HZ = 48_000
+MOMENT_SAMPLES = SAMPLE_RATE_HZ  # a moment of sound lasts one second
+
+
+@dataclass(frozen=True)
+class FrontEnd:
+    """Shapes and constants between media and tensors.
+
+    Attributes:
+        image_side: pixels of the square that the vision tower sees.
+        short_side: pixels of a frame's shorter side before the square is cut.
+        window: samples of the Hann window of the spectrogram.
+        hop: samples from one spectrogram column to the next.
+        n_fft: length of the Fourier transform; the window is padded to it with zeros.
+        num_bands: mel bands that the bins are gathered into; 0 keeps the bins themselves.
+        log_floor: added to magnitudes before the logarithm.
+        log_mean: mean of the log-spectrogram over the training sounds.
+        log_std: its standard deviation.
+        pixel_mean: subtracted from pixels in [0, 1].
+        pixel_std: divides them then.
+    """
+
+    image_side: int
+    short_side: int
+    window: int
+    hop: int
+    n_fft: int
+    num_bands: int
+    log_floor: float = 1e-3
+    log_mean: float = 0.0
+    log_std: float = 1.0
+    pixel_mean: float = 0.45
+    pixel_std: float = 0.25
+
+    def __post_init__(self) -> None:
+        if MOMENT_SAMPLES % self.hop or not self.hop <= self.window <= self.n_fft:
+            raise ValueError("the hop must divide a second, and hop <= window <= n_fft")
+        if not 0 < self.image_side <= self.short_side or self.log_std <= 0 or self.num_bands < 0:
+            raise ValueError("sides, bands and the standard deviation must be positive")
+
+    @property
+    def num_bins(self) -> int:
+        return self.n_fft // 2 + 1
+
+    @property
+    def num_rows(self) -> int:
+        return self.num_bands or self.num_bins
+
+    @property
+    def num_columns(self) -> int:
+        return MOMENT_SAMPLES // self.hop
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        return (3, self.image_side, self.image_side)
+
+    @property
+    def audio_shape(self) -> tuple[int, int, int]:
+        return (1, self.num_rows, self.num_columns)
+
+
+PAPER_FRONT_END = FrontEnd(image_side=224, short_side=256, window=480, hop=240, n_fft=512, num_bands=0)
+"""224 x 224 x 3 and 257 x 200 x 1 ("Objects that Sound", section 3 and its data section)."""
+
+SMALL_FRONT_END = FrontEnd(image_side=112, short_side=128, window=960, hop=480, n_fft=1024, num_bands=128)
+"""112 x 112 x 3 and 128 x 100 x 1: a quarter of the arithmetic, for a CPU."""

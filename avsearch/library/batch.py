@@ -1,0 +1,86 @@
+"""What an indexer hands over, and what of it is new."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from avsearch.catalog import FileState, IndexedMedia
+from avsearch.moments import Modality
+from avsearch.vectors import Rows
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Finished work; it becomes part of the library as a whole, or not at all.
+
+    Attributes:
+        media: contents that were read, under reserved ids.
+        rows: their moments, by modality.
+        files: what became of files; indexed ones name a media of this batch or one known before.
+    """
+
+    media: tuple[IndexedMedia, ...] = ()
+    rows: Mapping[Modality, Rows] = field(default_factory=dict)
+    files: tuple[FileState, ...] = ()
+
+    def __post_init__(self) -> None:
+        media_ids = {media.id for media in self.media}
+        if len(media_ids) != len(self.media):
+            raise ValueError("a media id stands in the batch twice")
+        for modality, rows in self.rows.items():
+            if strangers := set(np.unique(rows.media_id).tolist()) - media_ids:
+                raise ValueError(f"{modality} rows of media {sorted(strangers)} that are not in the batch")
+
+
+@dataclass(frozen=True)
+class SettledBatch:
+    """A batch in which each content stands once, under the id that it has in the library.
+
+    `media` are new to the library; `labels` are those of all media of the batch.
+    """
+
+    media: tuple[IndexedMedia, ...]
+    rows: Mapping[Modality, Rows]
+    files: tuple[FileState, ...]
+    labels: Mapping[int, tuple[str, ...]]
+
+
+def settle(batch: Batch, *, known: Mapping[str, int], embedded: AbstractSet[int]) -> SettledBatch:
+    """Find out what of a batch is new.
+
+    Args:
+        batch: may hold one content twice, or one that the library knows.
+        known: content hashes -> ids of the media that the library knows.
+        embedded: ids of known media that have vectors of the active encoder; they keep those.
+    """
+    lasting_of_hash = dict(known)
+    lasting = {media.id: lasting_of_hash.setdefault(media.content_hash, media.id) for media in batch.media}
+    labels: defaultdict[int, tuple[str, ...]] = defaultdict(tuple)
+    source: dict[int, int] = {}  # lasting id -> the one id of the batch that gives its rows
+    for media in batch.media:
+        labels[lasting[media.id]] += media.labels
+        source.setdefault(lasting[media.id], media.id)
+    new_ids = {given: last for last, given in source.items() if last not in embedded}
+    return SettledBatch(
+        media=tuple(one for one in batch.media if one.content_hash not in known and lasting[one.id] == one.id),
+        rows={modality: _renamed_rows(rows, new_ids) for modality, rows in batch.rows.items()},
+        files=tuple(_renamed_file(state, lasting) for state in batch.files),
+        labels=labels,
+    )
+
+
+def _renamed_file(state: FileState, lasting: Mapping[int, int]) -> FileState:
+    return state if state.media_id is None else replace(state, media_id=lasting.get(state.media_id, state.media_id))
+
+
+def _renamed_rows(rows: Rows, new_ids: Mapping[int, int]) -> Rows:
+    """The rows of the media in `new_ids`, under their new id."""
+    old = np.array(sorted(new_ids), np.int64)
+    new = np.array([new_ids[media_id] for media_id in old.tolist()], np.int64)
+    kept = rows.take(np.isin(rows.media_id, old))
+    return replace(kept, media_id=new[np.searchsorted(old, kept.media_id)])

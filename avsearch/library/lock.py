@@ -1,0 +1,46 @@
+"""One writer a library, by a lock that dies with its holder."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from avsearch.errors import LibraryError
+from avsearch.library.layout import LOCK_NAME
+
+
+@contextmanager
+def write_lock(directory: Path) -> Iterator[None]:
+    """Hold the right to write to a library; the file itself stays.
+
+    Raises:
+        LibraryError: another process has it, or the directory cannot be written.
+    """
+    path = directory / LOCK_NAME
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise LibraryError(
+            f"{directory}: the library cannot be written ({error.strerror}).", hint="Check its permissions."
+        ) from error
+    try:
+        _lock(descriptor, directory)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, directory: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        holder = os.pread(descriptor, 20, 0).decode("ascii", "replace") or "unknown"
+        raise LibraryError(
+            f"{directory}: another avsearch writes to this library (process {holder}).",
+            hint="Wait until it is done.",
+        ) from error
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, str(os.getpid()).encode(), 0)

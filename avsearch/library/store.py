@@ -1,0 +1,177 @@
+"""Open, create and upgrade a library; read what can be searched, and let one writer in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+from avsearch.catalog import Catalog, CatalogWriter, EncoderRecord, SegmentRecord, Snapshot, find_database
+from avsearch.errors import LibraryError
+from avsearch.library.layout import (
+    CATALOG_NAME,
+    CATALOG_URL,
+    CONFIG_NAME,
+    ENCODERS_NAME,
+    LOCK_NAME,
+    SEGMENTS_NAME,
+    Config,
+    Layout,
+    read_layout,
+    write_layout,
+)
+from avsearch.library.lock import write_lock
+from avsearch.library.orphans import find_orphans
+from avsearch.library.writer import Writer
+from avsearch.moments import Modality
+from avsearch.vectors import Rows, SegmentFile, map_segment
+
+_OWN_NAMES = (CATALOG_NAME, CONFIG_NAME, ENCODERS_NAME, LOCK_NAME, SEGMENTS_NAME)
+
+
+class Library:
+    """A library that is open for reading.
+
+    Attributes:
+        catalog: what is known about its media; each question sees one consistent state.
+    """
+
+    def __init__(self, layout: Layout, catalog: CatalogWriter) -> None:
+        self._layout = layout
+        self._writable = catalog
+        self._mapped: dict[str, Rows] = {}
+        self.catalog: Catalog = catalog
+
+    @property
+    def directory(self) -> Path:
+        return self._layout.directory
+
+    @property
+    def layout(self) -> Layout:
+        return self._layout
+
+    def snapshot(self) -> Snapshot:
+        """What can be searched now: the active encoder, its segments, the live media."""
+        return self.catalog.snapshot()
+
+    def segments(self, snapshot: Snapshot, modality: Modality) -> list[Rows]:
+        """The rows of one modality, mapped; each file's checksum is checked the first time.
+
+        Raises:
+            LibraryError: a segment is missing or damaged.
+        """
+        return [self._map(record) for record in snapshot.segments if record.modality is modality]
+
+    def encoder_path(self, encoder: EncoderRecord) -> Path:
+        """The weights file of an encoder."""
+        return self._layout.encoder_path(encoder.fingerprint)
+
+    @contextmanager
+    def writer(self) -> Iterator[Writer]:
+        """Become the one writer; what a killed one left behind is swept first.
+
+        Raises:
+            LibraryError: another process writes, or the library cannot be written.
+        """
+        with write_lock(self.directory):
+            named = {record.name for record in self.catalog.all_segments()}
+            for orphan in find_orphans(self._layout, named):
+                orphan.unlink()
+            yield Writer(self._layout, self._writable)
+
+    def _map(self, record: SegmentRecord) -> Rows:
+        if record.name not in self._mapped:
+            self._mapped[record.name] = map_segment(self._layout.segment_path(record.name), segment_file(record))
+        return self._mapped[record.name]
+
+
+def create_library(directory: Path, *, database_url: str | None = None) -> Library:
+    """Make an empty library in a directory that is empty or does not exist.
+
+    Args:
+        directory: where it will lie.
+        database_url: of its catalog; by default an SQLite file in it. A password is used now and not kept:
+            later it comes from PGPASSWORD or ~/.pgpass.
+
+    Raises:
+        LibraryError: there is one already, something else is there, or it cannot be written.
+    """
+    from avsearch.catalog.migrate import create_catalog  # noqa: PLC0415  (Alembic: a quarter of a second)
+
+    directory = directory.absolute()
+    database = find_database(database_url or CATALOG_URL, directory)
+    layout = Layout(directory, Config(library_id=uuid4().hex, database_url=database.public_url))
+    _make_folders(layout)
+    with write_lock(directory):
+        if (directory / CONFIG_NAME).exists():
+            raise LibraryError(f"{directory}: there is a library already.", hint="Open it, or name another.")
+        create_catalog(database, layout.config.library_id)
+        write_layout(layout)
+    return Library(layout, CatalogWriter(database.engine()))
+
+
+def open_library(directory: Path) -> Library:
+    """Open a library for reading; imports neither torch nor faiss.
+
+    Raises:
+        LibraryError: there is none, it is damaged, or of another version.
+    """
+    layout = read_layout(directory)
+    _require_database(layout)
+    catalog = CatalogWriter(layout.database.engine())
+    catalog.check(layout.config.library_id)
+    return Library(layout, catalog)
+
+
+def upgrade_library(directory: Path) -> Library:
+    """Bring a library that an older avsearch made to this version's format, then open it.
+
+    Raises:
+        LibraryError: a newer avsearch made it, another process writes to it, or it is damaged.
+    """
+    from avsearch.catalog.migrate import upgrade_catalog  # noqa: PLC0415  (as above)
+
+    layout = read_layout(directory)
+    _require_database(layout)
+    with write_lock(layout.directory):
+        upgrade_catalog(layout.database)
+    return open_library(directory)
+
+
+def segment_file(record: SegmentRecord) -> SegmentFile:
+    """What the catalog says about a segment, as `vectors` wants to know it."""
+    return SegmentFile(
+        name=record.name,
+        modality=record.modality,
+        fingerprint=record.fingerprint,
+        num_rows=record.num_rows,
+        dim=record.dim,
+        num_bytes=record.num_bytes,
+        checksum=record.checksum,
+    )
+
+
+def _make_folders(layout: Layout) -> None:
+    """Make them where nothing else is; what a killed creation left behind is no obstacle."""
+    directory = layout.directory
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        strangers = [path for path in directory.iterdir() if not path.name.startswith(_OWN_NAMES)]
+        for folder in () if strangers else (layout.segments, layout.encoders):
+            folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise LibraryError(
+            f"{directory}: a library cannot be made here ({error.strerror}).", hint="Name another directory."
+        ) from error
+    if strangers:
+        raise LibraryError(
+            f"{directory}: is no library, and holds other files, as {strangers[0].name}.",
+            hint="Name an empty directory.",
+        )
+
+
+def _require_database(layout: Layout) -> None:
+    file = layout.database.file
+    if file is not None and not file.is_file():
+        raise LibraryError(f"{file}: the library's database is missing.", hint="Restore it from a backup.")

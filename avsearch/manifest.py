@@ -1,0 +1,119 @@
+"""A manifest names clips, their labels and their split: CSV `path,labels,split` and any more columns."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from avsearch.errors import ManifestError
+
+LABEL_SEPARATOR = ";"
+REQUIRED_COLUMNS = ("path", "labels", "split")
+
+
+@dataclass(frozen=True)
+class ManifestRow:
+    """One clip: `path` is absolute, `columns` holds every column as written, `path` and `labels` included."""
+
+    path: Path
+    labels: tuple[str, ...]
+    split: str
+    columns: Mapping[str, str]
+
+    def labels_in(self, column: str) -> tuple[str, ...]:
+        """The labels that stand in any column, separated by `;`."""
+        return split_labels(self.columns[column])
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """All rows of a manifest file, in its order."""
+
+    path: Path
+    columns: tuple[str, ...]
+    rows: tuple[ManifestRow, ...]
+
+    def in_split(self, split: str) -> tuple[ManifestRow, ...]:
+        """The rows of one split.
+
+        Raises:
+            ManifestError: no row has that split.
+        """
+        rows = tuple(row for row in self.rows if row.split == split)
+        if not rows:
+            known = ", ".join(sorted({row.split for row in self.rows}))
+            raise ManifestError(f"{self.path}: no row has split={split}.", hint=f"Its splits are: {known}.")
+        return rows
+
+    def require_columns(self, names: Iterable[str]) -> None:
+        """Check that the named columns exist.
+
+        Raises:
+            ManifestError: one does not.
+        """
+        for name in names:
+            if name not in self.columns:
+                known = ", ".join(self.columns)
+                raise ManifestError(f"{self.path}: there is no column {name}.", hint=f"Its columns are: {known}.")
+
+
+def split_labels(text: str) -> tuple[str, ...]:
+    """`"flute; woodwind"` -> `("flute", "woodwind")`."""
+    return tuple(part.strip() for part in text.split(LABEL_SEPARATOR) if part.strip())
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read a manifest; relative paths in it are relative to the CSV itself.
+
+    Raises:
+        ManifestError: the file cannot be read, lacks a column, has no rows, or names a path twice.
+    """
+    columns, records = _read_csv(path)
+    missing = [name for name in REQUIRED_COLUMNS if name not in columns]
+    if missing:
+        raise ManifestError(
+            f"{path}: the manifest has no column {', '.join(missing)}.",
+            hint=f"A manifest is CSV with the columns {','.join(REQUIRED_COLUMNS)}.",
+        )
+    rows = tuple(_row(path, record) for record in records)
+    if not rows:
+        raise ManifestError(f"{path}: the manifest has no rows.", hint="Add a line for each clip.")
+    _refuse_duplicates(path, rows)
+    return Manifest(path=path, columns=columns, rows=rows)
+
+
+def write_manifest(path: Path, columns: Sequence[str], records: Iterable[Mapping[str, str]]) -> None:
+    """Write records as CSV with the given columns."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(records)
+
+
+def _read_csv(path: Path) -> tuple[tuple[str, ...], list[dict[str, str]]]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, restval="")
+            return tuple(reader.fieldnames or ()), list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ManifestError(f"{path}: cannot be read as a manifest ({error}).", hint="Give a CSV file.") from error
+
+
+def _row(manifest: Path, record: dict[str, str]) -> ManifestRow:
+    return ManifestRow(
+        path=(manifest.parent / record["path"]).absolute(),
+        labels=split_labels(record["labels"]),
+        split=record["split"].strip(),
+        columns=MappingProxyType(record),
+    )
+
+
+def _refuse_duplicates(manifest: Path, rows: Sequence[ManifestRow]) -> None:
+    seen: set[Path] = set()
+    for row in rows:
+        if row.path in seen:
+            raise ManifestError(f"{manifest}: {row.columns['path']} stands in it twice.", hint="Keep one line.")
+        seen.add(row.path)

@@ -1,0 +1,208 @@
+"""Frames at chosen times: the demuxer lists the times there are, the decoder delivers the chosen ones."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import ffmpeg
+import numpy as np
+
+from avsearch.errors import MediaError
+from avsearch.media import safety
+from avsearch.media.pictures import read_picture
+from avsearch.media.runner import run, running
+from avsearch.moments import SECOND_US, MediaInfo, MediaKind, VideoStream
+
+FRAMES_PER_PROCESS = 64
+MAX_ASPECT = 4
+DEMUX_TIMEOUT_S = 600.0
+DECODE_TIMEOUT_S = 120.0
+_DECODE_TIMEOUT_PER_SECOND = 10.0
+_EARLIER_US = 10 * SECOND_US
+_TAIL_US = 2 * SECOND_US  # read this much past the last chosen time, in case its frame is damaged
+_REMUX_HINT = "Put them into a container that has them, for example `ffmpeg -i FILE -c copy {}.mkv`."
+_TIME_BASE = re.compile(r"config in time_base: (\d+/\d+)")
+_SHOWN_PTS = re.compile(r"Parsed_showinfo.*? n: *\d+ pts: *(-?\d+) ")
+
+
+@dataclass(frozen=True)
+class FrameTimes:
+    """When the frames of a file are shown, in microseconds since its start.
+
+    `times_us` is (N,) int64, ascending; `is_key` is (N,) bool: the frames that decode on their own.
+    """
+
+    times_us: np.ndarray
+    is_key: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.times_us.shape != self.is_key.shape or np.any(np.diff(self.times_us) < 0):
+            raise ValueError("frame times must ascend and go with as many key flags")
+
+    def shown_at(self, time_us: int) -> int:
+        """The time of the frame that a player shows at `time_us`: the last one not after it, else the first."""
+        index = int(np.searchsorted(self.times_us, time_us, side="right")) - 1
+        return int(self.times_us[max(index, 0)])
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A picture and its true time: `rgb` is (H, W, 3) uint8, upright, pixels square."""
+
+    time_us: int
+    rgb: np.ndarray
+
+
+def scaled_size(video: VideoStream, short_side: int) -> tuple[int, int]:
+    """(width, height) with the shorter side at `short_side`; the longer is at most four times that."""
+    scale = short_side / min(video.width, video.height)
+    longest = short_side * MAX_ASPECT
+    width, height = (min(max(round(side * scale), short_side), longest) for side in (video.width, video.height))
+    return width, height
+
+
+def frame_times(path: Path, info: MediaInfo) -> FrameTimes:
+    """List when frames are shown, from the demuxer alone: nothing is decoded.
+
+    Raises:
+        MediaError: the file has no pictures, or its packets cannot be read.
+    """
+    if info.kind is MediaKind.PICTURE:
+        return FrameTimes(np.zeros(1, np.int64), np.ones(1, bool))
+    times: list[int] = []
+    keys: list[bool] = []
+    for time_us, is_key in _packets(path, info, _video(path, info)):
+        times.append(time_us)
+        keys.append(is_key)
+    if not times:
+        raise MediaError(f"{path}: its pictures carry no times.", hint=_REMUX_HINT.format(path.stem))
+    order = np.argsort(np.array(times, np.int64), kind="stable")
+    return FrameTimes(np.array(times, np.int64)[order], np.array(keys, bool)[order])
+
+
+def read_frames(path: Path, info: MediaInfo, times_us: Sequence[int], *, short_side: int) -> Iterator[Frame]:
+    """Decode the frames shown from the chosen times on, with their true times; memory stays bounded.
+
+    For each time comes the first frame not before it; a frame comes once even where two times share it.
+
+    Args:
+        path: the file.
+        info: what `probe` said of it.
+        times_us: ascending times, best taken from `frame_times`.
+        short_side: pixels of the shorter side after scaling.
+
+    Raises:
+        MediaError: the decoder fails.
+    """
+    size = scaled_size(_video(path, info), short_side)
+    if info.kind is MediaKind.PICTURE:
+        yield Frame(0, read_picture(path, size))
+        return
+    last_us = -1
+    for first in range(0, len(times_us), FRAMES_PER_PROCESS):
+        for frame in _decode(path, info, times_us[first : first + FRAMES_PER_PROCESS], size):
+            if frame.time_us > last_us:
+                yield frame
+                last_us = frame.time_us
+
+
+def _video(path: Path, info: MediaInfo) -> VideoStream:
+    if info.video is None:
+        raise MediaError(f"{path}: has no pictures.", hint="Ask with its sound instead.")
+    return info.video
+
+
+def _packets(path: Path, info: MediaInfo, video: VideoStream) -> Iterator[tuple[int, bool]]:
+    entries = ("-of", "compact=p=0:nk=1", "-show_entries", "packet=pts_time,dts_time,flags")
+    argv = safety.ffprobe_command(path, "-select_streams", str(video.index), *entries)
+    with running(argv, path=path, timeout_s=DEMUX_TIMEOUT_S) as process:
+        rest = b""
+        while block := process.read(1 << 16):
+            *lines, rest = (rest + block).split(b"\n")
+            for line in lines:
+                packet = _packet(line.decode("ascii", "replace"), info.start_time_us)
+                if packet is not None:
+                    yield packet
+
+
+def _packet(line: str, start_time_us: int) -> tuple[int, bool] | None:
+    """`pts|dts|flags` -> (time_us, is_key), None for packets without a time or that are not shown."""
+    fields = line.strip().split("|")
+    if len(fields) < 3 or "D" in fields[2]:
+        return None
+    time = fields[0] if fields[0] != "N/A" else fields[1]
+    if time == "N/A":
+        return None
+    time_us = round(Fraction(time) * SECOND_US) - start_time_us
+    return (time_us, "K" in fields[2]) if time_us >= 0 else None
+
+
+def _decode(path: Path, info: MediaInfo, times_us: Sequence[int], size: tuple[int, int]) -> list[Frame]:
+    """One process for a handful of times; a seek that lands too late (MPEG-TS) is tried again from earlier."""
+    timeout_s = DECODE_TIMEOUT_S + _DECODE_TIMEOUT_PER_SECOND * (times_us[-1] - times_us[0]) / SECOND_US
+    frames: list[Frame] = []
+    for margin_us in (1, _EARLIER_US):
+        start_us = max(times_us[0] - margin_us, 0)
+        argv = _decode_command(path, info, times_us, start_us=start_us, size=size)
+        output, log = run(argv, path=path, timeout_s=timeout_s)
+        frames = _frames(output, log, size, info.start_time_us)
+        if start_us == 0 or (frames and frames[0].time_us <= times_us[0] + 1):
+            break
+    return frames
+
+
+def _decode_command(
+    path: Path, info: MediaInfo, times_us: Sequence[int], *, start_us: int, size: tuple[int, int]
+) -> list[str]:
+    """`-copyts` keeps the file's own timestamps, so that showinfo reports the true time of each frame."""
+    seek = {"ss": _seconds(start_us)} if start_us else {}
+    read_us = times_us[-1] - start_us + _TAIL_US
+    source = ffmpeg.input(safety.file_url(path), copyts=None, t=_seconds(read_us), **seek, **safety.INPUT_OPTIONS)
+    chosen = (
+        source[str(_video(path, info).index)]
+        .filter("select", _selection(times_us, info.start_time_us))
+        .filter("scale", size[0], size[1], flags="bicubic+accurate_rnd+full_chroma_int")
+        .filter("format", "rgb24")
+        .filter("showinfo", checksum=0)
+    )
+    output = ffmpeg.output(
+        chosen,
+        "pipe:",
+        format="rawvideo",
+        vsync="passthrough",
+        loglevel="level+info",
+        **{"frames:v": len(times_us)},
+    )
+    return [str(part) for part in output.global_args(*safety.GLOBAL_OPTIONS, "-nostats").compile()]
+
+
+def _selection(times_us: Sequence[int], start_time_us: int) -> str:
+    """True where more of the chosen times lie behind this frame than behind the last one selected."""
+    marks = [_seconds(time_us + start_time_us - 1) for time_us in times_us]  # 1 us for rounding
+
+    def passed(clock: str) -> str:
+        return "+".join(f"gte({clock},{mark})" for mark in marks)
+
+    return f"gt({passed('t')},{passed('prev_selected_t')})"
+
+
+def _frames(output: bytes, log: str, size: tuple[int, int], start_time_us: int) -> list[Frame]:
+    """Pair the raw pictures with the times that showinfo printed."""
+    pictures = np.frombuffer(output, np.uint8)
+    width, height = size
+    pictures = pictures[: pictures.size // (width * height * 3) * (width * height * 3)]
+    pictures = pictures.reshape(-1, height, width, 3)
+    time_base = _TIME_BASE.search(log)
+    if time_base is None:
+        return []
+    times = [round(int(pts) * Fraction(time_base[1]) * SECOND_US) for pts in _SHOWN_PTS.findall(log)]
+    return [Frame(time - start_time_us, rgb) for time, rgb in zip(times, pictures, strict=False)]
+
+
+def _seconds(time_us: int) -> str:
+    """Microseconds as decimal seconds, exactly."""
+    return f"{time_us // SECOND_US}.{time_us % SECOND_US:06d}" if time_us >= 0 else f"-{_seconds(-time_us)}"

@@ -1,0 +1,64 @@
+"""Sound as 48 kHz mono, every sample at its true time since the file's start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import ffmpeg
+import numpy as np
+
+from avsearch.errors import MediaError
+from avsearch.media import safety
+from avsearch.media.runner import running
+from avsearch.moments import SECOND_US, MediaInfo, Span
+
+SAMPLE_RATE_HZ = 48_000
+DECODE_TIMEOUT_S = 120.0
+_PREROLL_US = SECOND_US  # decoded and thrown away: codecs need the packets before a cut to get it right
+_BYTES_PER_SAMPLE = 4
+
+
+def num_samples(time_us: int) -> int:
+    """Microseconds -> samples at 48 kHz, rounded."""
+    return (time_us * SAMPLE_RATE_HZ + SECOND_US // 2) // SECOND_US
+
+
+def read_sound(path: Path, info: MediaInfo, span: Span) -> np.ndarray:
+    """The sound of [start, end): (N,) float32 in about [-1, 1]; shorter than the span where the sound ends.
+
+    Raises:
+        MediaError: the file has no sound, or it cannot be decoded.
+    """
+    seek_us = 0 if info.container in safety.UNTIMED_CONTAINERS else max(span.start_us - _PREROLL_US, 0)
+    skipped = num_samples(span.start_us) - num_samples(seek_us)
+    wanted = num_samples(span.end_us) - num_samples(span.start_us)
+    blocks = sound_blocks(path, info, block_samples=skipped + wanted, start_us=seek_us)
+    return next(blocks, np.zeros(0, np.float32))[skipped:]
+
+
+def sound_blocks(
+    path: Path, info: MediaInfo, *, block_samples: int = SAMPLE_RATE_HZ, start_us: int = 0
+) -> Iterator[np.ndarray]:
+    """All sound from `start_us` on, in blocks of (block_samples,) float32, the last one shorter.
+
+    Silence fills what the stream leaves out, so that sample n lies at `start_us` + n / 48000 s.
+
+    Raises:
+        MediaError: the file has no sound, or it cannot be decoded.
+    """
+    argv = _decode_command(path, info, start_us)
+    with running(argv, path=path, timeout_s=DECODE_TIMEOUT_S + info.duration_us / SECOND_US) as process:
+        while block := process.read(block_samples * _BYTES_PER_SAMPLE):
+            samples = np.frombuffer(block[: len(block) // _BYTES_PER_SAMPLE * _BYTES_PER_SAMPLE], "<f4")
+            yield np.nan_to_num(samples, nan=0.0, posinf=1.0, neginf=-1.0)
+
+
+def _decode_command(path: Path, info: MediaInfo, start_us: int) -> list[str]:
+    if info.audio is None:
+        raise MediaError(f"{path}: has no sound.", hint="Ask with its pictures instead.")
+    seek = {"ss": f"{start_us / SECOND_US:.6f}"} if start_us else {}
+    source = ffmpeg.input(safety.file_url(path), **seek, **safety.INPUT_OPTIONS)
+    timed = source[str(info.audio.index)].filter("aresample", SAMPLE_RATE_HZ, **{"async": 1, "first_pts": 0})
+    output = ffmpeg.output(timed, "pipe:", format="f32le", ac=1, ar=SAMPLE_RATE_HZ, loglevel="level+error")
+    return [str(part) for part in output.global_args(*safety.GLOBAL_OPTIONS).compile()]

@@ -1,0 +1,1 @@
+"""Networks and their weights files; one file a network, on shared towers."""

@@ -1,0 +1,55 @@
+"""Networks from weights files and back; one table says which architectures there are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from safetensors.torch import load_file
+
+from avsearch.errors import WeightsError
+from avsearch.models.ave import AVENet
+from avsearch.models.weights import TRAIN_HINT, WeightsHeader, read_header, save_weights, verify_weights
+
+ARCHITECTURES = {"ave": AVENet}
+
+
+class EmbeddingNetwork(Protocol):
+    """What an encoder needs of a network."""
+
+    def embed_images(self, images: torch.Tensor) -> torch.Tensor:
+        """(B, 3, side, side) float32 -> (B, D) float32 unit rows."""
+
+    def embed_sounds(self, spectrograms: torch.Tensor) -> torch.Tensor:
+        """(B, 1, rows, columns) float32 -> (B, D) float32 unit rows."""
+
+
+def save_network(path: Path, network: torch.nn.Module, header: WeightsHeader) -> WeightsHeader:
+    """Write a network as one weights file; returns the header with its fingerprint."""
+    state = network.state_dict()
+    return save_weights(path, {name: tensor.detach().cpu().numpy() for name, tensor in state.items()}, header)
+
+
+def load_network(path: Path) -> tuple[AVENet, WeightsHeader]:
+    """Build the network that a weights file describes and fill it, on the CPU, in evaluation mode.
+
+    Raises:
+        WeightsError: the file is damaged, or of an architecture that this version does not know.
+    """
+    header = read_header(path)
+    if header.architecture not in ARCHITECTURES:
+        raise WeightsError(
+            f"{path}: is of architecture {header.architecture}; this avsearch knows {', '.join(ARCHITECTURES)}.",
+            hint="Upgrade avsearch, or train a model with `avsearch train`.",
+        )
+    verify_weights(path)
+    network = ARCHITECTURES[header.architecture](header.widths)
+    try:
+        network.load_state_dict(load_file(path))
+    except RuntimeError as error:
+        raise WeightsError(
+            f"{path}: its tensors do not fit the architecture {header.architecture} that its header names.",
+            hint=TRAIN_HINT,
+        ) from error
+    return network.eval(), header

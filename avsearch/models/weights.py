@@ -1,0 +1,120 @@
+"""One weights file: safetensors whose header says everything that is needed to use it.
+
+Reading a header needs no torch. The fingerprint covers the tensors, the architecture and the front end: two
+encoders with one fingerprint give the same vectors.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xxhash
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from avsearch.errors import WeightsError
+from avsearch.front_end import FrontEnd
+from avsearch.moments import Modality
+
+FORMAT_VERSION = 1
+_HEADER_KEY = "avsearch"
+TRAIN_HINT = "Train one with `avsearch train FOLDER --out RUN` and give RUN/encoder.safetensors."
+
+
+@dataclass(frozen=True)
+class WeightsHeader:
+    """What a weights file says about itself.
+
+    Attributes:
+        architecture: the network, as in `ave`.
+        widths: channels of the four blocks of its towers.
+        size: `small` or `paper`.
+        dim: length of its vectors.
+        modalities: what it can encode.
+        num_frames: frames around a moment that it needs.
+        front_end: the tensors that it asks for.
+        recipe: every setting of the training run.
+        provenance: what it was trained on, with which command and versions, and what it reached.
+        fingerprint: 32 hexadecimal digits over tensors, architecture and front end; empty until saved.
+    """
+
+    architecture: str
+    widths: tuple[int, ...]
+    size: str
+    dim: int
+    modalities: tuple[Modality, ...]
+    num_frames: int
+    front_end: FrontEnd
+    recipe: Mapping[str, Any]
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    fingerprint: str = ""
+
+    @property
+    def recipe_name(self) -> str:
+        return str(self.recipe.get("name", "unknown"))
+
+
+def read_header(path: Path) -> WeightsHeader:
+    """Read what a weights file says about itself.
+
+    Raises:
+        WeightsError: it is missing, no weights file of avsearch, or of a newer format.
+    """
+    if not path.is_file():
+        raise WeightsError(f"{path}: there is no such weights file.", hint=TRAIN_HINT)
+    try:
+        with safe_open(path, framework="np") as file:
+            metadata = file.metadata() or {}
+        return _parse_header(path, json.loads(metadata[_HEADER_KEY]))
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise WeightsError(f"{path}: is not a weights file of avsearch.", hint=TRAIN_HINT) from error
+
+
+def verify_weights(path: Path) -> str:
+    """Recompute the fingerprint from every byte of the file, and return it.
+
+    Raises:
+        WeightsError: the file is damaged: its contents do not match the fingerprint in its header.
+    """
+    header = read_header(path)
+    with safe_open(path, framework="np") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
+    if _fingerprint(tensors, header) != header.fingerprint:
+        raise WeightsError(f"{path}: the weights are damaged.", hint="Copy the file again or train anew.")
+    return header.fingerprint
+
+
+def save_weights(path: Path, tensors: Mapping[str, np.ndarray], header: WeightsHeader) -> WeightsHeader:
+    """Write tensors and header aside, then rename; returns the header with its fingerprint."""
+    contiguous = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+    fields = asdict(header) | {"format": FORMAT_VERSION, "fingerprint": _fingerprint(contiguous, header)}
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    save_file(contiguous, aside, metadata={_HEADER_KEY: json.dumps(fields, sort_keys=True)})
+    aside.replace(path)
+    return read_header(path)
+
+
+def _parse_header(path: Path, fields: dict[str, Any]) -> WeightsHeader:
+    version = fields.pop("format")
+    if version > FORMAT_VERSION:
+        raise WeightsError(f"{path}: was written by a newer avsearch.", hint="Upgrade avsearch.")
+    fields["front_end"] = FrontEnd(**fields["front_end"])
+    fields["modalities"] = tuple(Modality(name) for name in fields["modalities"])
+    fields["widths"] = tuple(int(width) for width in fields["widths"])
+    return WeightsHeader(**fields)
+
+
+def _fingerprint(tensors: Mapping[str, np.ndarray], header: WeightsHeader) -> str:
+    digest = xxhash.xxh3_128()
+    shape = [header.architecture, header.widths, header.dim, header.modalities, header.num_frames]
+    digest.update(json.dumps([*shape, asdict(header.front_end)], sort_keys=True).encode())
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].data)
+    return digest.hexdigest()

@@ -1,0 +1,164 @@
+"""The small frozen dataclasses that travel between the stages; times are integer microseconds.
+
+A time is counted from the file's own start_time, so that players and `ffmpeg -ss` agree with it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+SECOND_US = 1_000_000
+
+
+class Modality(StrEnum):
+    """What a moment or an encoder deals with."""
+
+    IMAGE = "image"
+    AUDIO = "audio"
+
+    @property
+    def other(self) -> Modality:
+        return Modality.AUDIO if self is Modality.IMAGE else Modality.IMAGE
+
+
+@dataclass(frozen=True)
+class Direction:
+    """What one asks with and what one finds, as in `image-audio`."""
+
+    query: Modality
+    target: Modality
+
+    def __str__(self) -> str:
+        return f"{self.query}-{self.target}"
+
+    @property
+    def is_same_modality(self) -> bool:
+        return self.query is self.target
+
+
+DIRECTIONS = tuple(Direction(query, target) for query in Modality for target in Modality)
+
+
+class MediaKind(StrEnum):
+    """What a media file is to its user."""
+
+    VIDEO = "video"
+    SOUND = "sound"
+    PICTURE = "picture"
+
+
+@dataclass(frozen=True)
+class Span:
+    """A half-open stretch of time [start_us, end_us) in microseconds."""
+
+    start_us: int
+    end_us: int
+
+    def __post_init__(self) -> None:
+        if self.end_us <= self.start_us or self.start_us < 0:
+            raise ValueError(f"a span needs 0 <= start < end, got {self.start_us}..{self.end_us}")
+
+    @property
+    def duration_us(self) -> int:
+        return self.end_us - self.start_us
+
+
+@dataclass(frozen=True)
+class VideoStream:
+    """One stream of pictures; width and height are as displayed: after rotation, with square pixels."""
+
+    index: int
+    codec: str
+    width: int
+    height: int
+    rotation: int
+    frames_per_second: float
+
+
+@dataclass(frozen=True)
+class AudioStream:
+    """One stream of sound; `ordinal` counts the file's audio streams from 0 (`--audio-stream`)."""
+
+    index: int
+    ordinal: int
+    codec: str
+    sample_rate_hz: int
+    num_channels: int
+    is_default: bool
+
+
+@dataclass(frozen=True)
+class MediaInfo:
+    """What the demuxer says about a file.
+
+    `duration_us` is 0 for a still picture. `video` is None for a file without pictures (cover art does
+    not count), `audio` for one without sound; `audio` is the stream that will be read.
+    """
+
+    kind: MediaKind
+    duration_us: int
+    start_time_us: int
+    container: str
+    video: VideoStream | None
+    audio: AudioStream | None
+
+
+@dataclass(frozen=True, order=True)
+class Moment:
+    """What a hit points at: a frame at `start_us`, or the second of sound that begins there."""
+
+    media_id: int
+    modality: Modality
+    start_us: int
+
+    @property
+    def id(self) -> str:
+        return f"{self.media_id}:{self.modality}:{self.start_us}"
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A moment with its rank (from 1) and score (cosine of unit vectors).
+
+    `end_s` is `start_s` for a frame, and at most one second later for a sound, never past the file's end.
+    """
+
+    rank: int
+    score: float
+    path: Path
+    media_id: int
+    moment_id: str
+    modality: Modality
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A file that could not be used, and why, in one sentence."""
+
+    path: Path
+    reason: str
+
+
+class Progress(Protocol):
+    """How a job tells that it moves on; the command line draws it."""
+
+    def stage(self, name: str, total: int | None, unit: str) -> None:
+        """A new stage begins: `total` units of work, or an unknown number."""
+
+    def advance(self, amount: int = 1, note: str = "") -> None:
+        """`amount` units are done; `note` is a short figure to show beside them."""
+
+
+class Silent:
+    """A `Progress` that tells nobody."""
+
+    def stage(self, name: str, total: int | None, unit: str) -> None:
+        """Say nothing."""
+
+    def advance(self, amount: int = 1, note: str = "") -> None:
+        """Say nothing."""

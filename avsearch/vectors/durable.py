@@ -1,0 +1,53 @@
+"""Files that are whole or absent, also after a crash or a power cut."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from avsearch.errors import LibraryError
+
+ASIDE_SUFFIX = ".partial"
+_COPY_BYTES = 1 << 20
+
+
+def write_durably(path: Path, parts: Iterable[bytes]) -> None:
+    """Write aside, fsync, rename, fsync the directory; a file of that name is replaced in one step.
+
+    Raises:
+        LibraryError: the disk is full, or the folder cannot be written.
+    """
+    aside = path.with_name(path.name + ASIDE_SUFFIX)
+    try:
+        with aside.open("wb") as file:
+            for part in parts:
+                file.write(part)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+        _sync_directory(path.parent)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise LibraryError(
+            f"{path}: cannot be written ({error.strerror}).", hint="Check free space and permissions."
+        ) from error
+
+
+def copy_durably(source: Path, target: Path) -> None:
+    """Copy a file in the same way.
+
+    Raises:
+        LibraryError: as `write_durably`.
+    """
+    with source.open("rb") as file:
+        write_durably(target, iter(lambda: file.read(_COPY_BYTES), b""))
+
+
+def _sync_directory(directory: Path) -> None:
+    """A renamed file survives a power cut only once its directory is on the disk too."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

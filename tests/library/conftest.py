@@ -1,0 +1,112 @@
+"""What a library is filled with in tests: a tiny weights file, and batches of made-up media."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from avsearch.catalog import FileState, IndexedMedia, State
+from avsearch.front_end import FrontEnd
+from avsearch.library import Batch, Library, create_library
+from avsearch.library.writer import Writer
+from avsearch.models.weights import WeightsHeader, save_weights
+from avsearch.moments import SECOND_US, MediaInfo, MediaKind, Modality
+from avsearch.vectors import Rows
+
+DIM = 4
+
+
+@dataclass
+class Maker:
+    """Makes batches for a writer; every media has two image and two audio moments."""
+
+    writer: Writer
+    root_id: int
+    rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
+
+    def media(self, content_hash: str, *, labels: tuple[str, ...] = ()) -> IndexedMedia:
+        info = MediaInfo(MediaKind.SOUND, 2 * SECOND_US, 0, "wav", video=None, audio=None)
+        return IndexedMedia(self.writer.reserve_media_ids(1)[0], content_hash, info, labels)
+
+    def rows(self, media_ids: list[int]) -> Rows:
+        vector = self.rng.standard_normal((2 * len(media_ids), DIM)).astype(np.float32)
+        return Rows(
+            vector=vector / np.linalg.norm(vector, axis=1, keepdims=True),
+            media_id=np.repeat(np.array(media_ids, np.int64), 2),
+            start_us=np.tile(np.array([0, SECOND_US]), len(media_ids)),
+        )
+
+    def file(self, path: bytes, media_id: int | None, state: State = State.INDEXED, reason: str = "") -> FileState:
+        return FileState(self.root_id, path, 100, 1, state, reason, media_id)
+
+    def batch(self, *hashes: str, labels: tuple[str, ...] = ()) -> Batch:
+        """One file and one media for each content hash; the file is called as the hash."""
+        media = tuple(self.media(content_hash, labels=labels) for content_hash in hashes)
+        media_ids = [one.id for one in media]
+        return Batch(
+            media=media,
+            rows={modality: self.rows(media_ids) for modality in Modality} if media else {},
+            files=tuple(self.file(one.content_hash.encode(), one.id) for one in media),
+        )
+
+
+@pytest.fixture(scope="session")
+def make_weights() -> Callable[..., Path]:
+    """Write a weights file whose vectors would have DIM numbers; another seed is another encoder."""
+
+    def make(path: Path, *, seed: int = 0) -> Path:
+        front_end = FrontEnd(image_side=32, short_side=40, window=480, hop=240, n_fft=512, num_bands=0)
+        header = WeightsHeader(
+            architecture="ave",
+            widths=(1, 1, 1, 1),
+            size="small",
+            dim=DIM,
+            modalities=tuple(Modality),
+            num_frames=1,
+            front_end=front_end,
+            recipe={"name": "ave"},
+        )
+        save_weights(path, {"weight": np.full((DIM, 2), seed, np.float32)}, header)
+        return path
+
+    return make
+
+
+@pytest.fixture
+def weights(tmp_path: Path, make_weights: Callable[..., Path]) -> Path:
+    return make_weights(tmp_path / "encoder.safetensors")
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Library:
+    """An empty library."""
+    return create_library(tmp_path / "library")
+
+
+@pytest.fixture
+def footage(tmp_path: Path) -> Path:
+    """A folder to index."""
+    folder = tmp_path / "footage"
+    folder.mkdir()
+    (folder / "a").touch()
+    return folder
+
+
+@pytest.fixture
+def fill(library: Library, weights: Path, footage: Path) -> Callable[..., None]:
+    """Publish one batch of made-up media into the library."""
+
+    def publish(*hashes: str, labels: tuple[str, ...] = ()) -> None:
+        with library.writer() as writer:
+            writer.use_encoder(weights)
+            maker = Maker(writer, writer.catalog.add_root(footage).id)
+            writer.publish(maker.batch(*hashes, labels=labels))
+
+    return publish
+
+
+@pytest.fixture
+def maker() -> type[Maker]:
+    return Maker

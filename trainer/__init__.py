@@ -1,0 +1,1 @@
+"""Training: recipe -> pairs -> features -> towers -> objective -> validation -> checkpoint -> one weights file."""

@@ -1,0 +1,77 @@
+"""A checkpoint: network, objective and optimizer after some step, as one safetensors file; no pickle."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from avsearch.errors import TrainingError
+
+
+@dataclass(frozen=True)
+class Learner:
+    """All that a training step changes."""
+
+    network: nn.Module
+    objective: nn.Module
+    optimizer: torch.optim.Optimizer
+
+
+def save_checkpoint(path: Path, learner: Learner, state: Mapping[str, Any]) -> None:
+    """Write aside, then rename. `state` is small JSON: the next step and what the run has reached."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_suffix(".part")
+    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in _tensors(learner)}
+    save_file(tensors, aside, metadata={"state": json.dumps(state)})
+    aside.replace(path)
+
+
+def load_checkpoint(path: Path, learner: Learner) -> dict[str, Any]:
+    """Put a checkpoint's tensors into `learner` and return its state.
+
+    Raises:
+        TrainingError: the checkpoint is damaged or belongs to another network.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            state: dict[str, Any] = json.loads(file.metadata()["state"])
+        saved = load_file(path)
+        learner.network.load_state_dict(_part(saved, "network."))
+        learner.objective.load_state_dict(_part(saved, "objective."))
+        _load_optimizer(learner.optimizer, _part(saved, "optimizer."))
+    except (SafetensorError, KeyError, RuntimeError, ValueError) as error:
+        raise TrainingError(
+            f"{path}: cannot be resumed from; it is damaged or belongs to another network.",
+            hint="Train into another folder with --out.",
+        ) from error
+    return state
+
+
+def _tensors(learner: Learner) -> Iterator[tuple[str, torch.Tensor]]:
+    for name, tensor in learner.network.state_dict().items():
+        yield f"network.{name}", tensor
+    for name, tensor in learner.objective.state_dict().items():
+        yield f"objective.{name}", tensor
+    for index, values in learner.optimizer.state_dict()["state"].items():
+        for name, value in values.items():
+            yield f"optimizer.{index}.{name}", torch.as_tensor(value)
+
+
+def _load_optimizer(optimizer: torch.optim.Optimizer, saved: Mapping[str, torch.Tensor]) -> None:
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for key, tensor in saved.items():
+        index, _, name = key.partition(".")
+        state.setdefault(int(index), {})[name] = tensor
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+
+
+def _part(saved: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in saved.items() if name.startswith(prefix)}

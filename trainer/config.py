@@ -1,0 +1,82 @@
+"""Every setting of a training run, frozen; it is stored in the weights file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from avsearch.front_end import FrontEnd
+
+
+class Objective(StrEnum):
+    """What the network is asked to get right."""
+
+    AVC = "avc"
+    INFO_NCE = "info-nce"
+
+
+class Schedule(StrEnum):
+    """How the learning rate moves: the paper's steps, or one half cosine down to zero."""
+
+    PAPER = "paper"
+    COSINE = "cosine"
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Random changes to what the network sees and hears; all drawn uniformly.
+
+    Attributes:
+        smallest_crop: side of the smallest square cut from a frame, as a fraction of its shorter side.
+        largest_crop: side of the largest.
+        brightness: pixels are multiplied by 1 +- this.
+        saturation: colours are moved to or from grey by a factor of 1 +- this.
+        amplitude: waveforms are multiplied by 1 +- this.
+    """
+
+    smallest_crop: float
+    largest_crop: float
+    brightness: float
+    saturation: float
+    amplitude: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.smallest_crop <= self.largest_crop <= 1:
+            raise ValueError("crops are fractions of a frame's shorter side: 0 < smallest <= largest <= 1")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One recipe in one size; `recipes` makes them.
+
+    Attributes:
+        name: the recipe's name.
+        size: `small` or `paper`.
+        architecture: the network.
+        widths: channels of its towers' blocks.
+        front_end: shapes of its input.
+        objective: what it learns by.
+        batch_size: clips a step, one positive pair of each.
+        learning_rate: at its highest.
+        weight_decay: Adam's.
+        schedule: how the learning rate moves.
+        warmup: the part of all steps in which the learning rate rises from zero.
+        augmentation: random changes to frames and sounds.
+    """
+
+    name: str
+    size: str
+    architecture: str
+    widths: tuple[int, ...]
+    front_end: FrontEnd
+    objective: Objective
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    schedule: Schedule
+    warmup: float
+    augmentation: Augmentation
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 2 or self.learning_rate <= 0:
+            raise ValueError("a batch needs two clips at least, and the learning rate must be positive")

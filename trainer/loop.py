@@ -1,0 +1,277 @@
+"""The job: raw files in, one weights file out."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+
+from avsearch import features
+from avsearch.encoder import choose_device, fast_bfloat16
+from avsearch.errors import TrainingError
+from avsearch.front_end import FrontEnd
+from avsearch.models.ave import EMBEDDING_DIM, AVENet
+from avsearch.models.networks import ARCHITECTURES, save_network
+from avsearch.models.weights import WeightsHeader
+from avsearch.moments import Failed, Modality, Progress
+from trainer.cache import CachedClip, fill_cache
+from trainer.checkpoint import Learner, load_checkpoint, save_checkpoint
+from trainer.config import Schedule, TrainConfig
+from trainer.dataset import Batch, Clips, middle_seconds, training_batches, validation_pairs
+from trainer.objectives import objective
+from trainer.runlog import RunLog, provenance
+from trainer.sources import find_sources, hold_out
+from trainer.validation import Validation, embed, validate
+
+EVALUATIONS = 10
+_PAIRS_PER_VALIDATION_CLIP = 4
+_MOST_VALIDATION_CLIPS = 256
+_TIMED_STEPS = 5
+_WARM_STEPS = 2
+_CLIP_NORM = 5.0
+_PAPER_DECAY, _PAPER_DECAY_EPOCHS = 0.94, 16
+_STATISTICS_CLIPS = 64
+
+
+@dataclass(frozen=True)
+class TrainJob:
+    """What to train, on what, for how long; either `steps` or `minutes` is given."""
+
+    config: TrainConfig
+    paths: Sequence[Path]
+    out: Path
+    manifest: Path | None = None
+    cache: Path | None = None
+    steps: int | None = None
+    minutes: float | None = None
+    resume: bool = False
+    seed: int = 0
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a run has made."""
+
+    weights: Path
+    header: WeightsHeader
+    steps: int
+    validation: Validation
+    failures: Sequence[Failed]
+
+
+@dataclass(frozen=True)
+class _Run:
+    """All that stays the same during the steps."""
+
+    job: TrainJob
+    config: TrainConfig
+    device: torch.device
+    train: Clips
+    held_out: Batch
+
+
+def train(job: TrainJob, progress: Progress) -> Trained:
+    """Decode what is not in the cache, train, and leave the best weights in `job.out`.
+
+    Raises:
+        TrainingError: fewer than two usable videos, a loss that is no number, a folder of another run.
+        MediaError, ManifestError: see `sources.find_sources`.
+    """
+    _refuse_taken_folder(job)
+    run, failures = _prepare(job, progress)
+    learner = _learner(run)
+    log = RunLog.open(job.out, resume=job.resume)
+    state = _start(run, learner)
+    state = _steps(run, learner, state, log, progress)
+    log.draw_curve()
+    weights = job.out / "encoder.safetensors"
+    best = Validation(**state["best"])
+    reached = {"validation": asdict(best), "best_step": state["best_step"], "steps": state["steps"]}
+    load_checkpoint(_checkpoint(job, "best"), learner)
+    header = save_network(weights, learner.network, _header(run, reached))
+    return Trained(weights, header, state["steps"], best, failures)
+
+
+def _refuse_taken_folder(job: TrainJob) -> None:
+    if not job.resume and (job.out / "checkpoints").exists():
+        raise TrainingError(
+            f"{job.out}: holds another training run.", hint="Add --resume to go on with it, or name another --out."
+        )
+    try:
+        job.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError(
+            f"{job.out}: cannot be written ({error.strerror}).", hint="Name another --out."
+        ) from error
+
+
+def _prepare(job: TrainJob, progress: Progress) -> tuple[_Run, list[Failed]]:
+    """Files -> cache -> clips of each split, and the front end measured on the training sounds."""
+    sources = find_sources(job.paths, job.manifest)
+    cache = job.cache or job.out / "cache"
+    front_end = job.config.front_end
+    clips, failures = fill_cache(sources.train, cache, front_end, progress)
+    if sources.val is None:
+        train_clips, val_clips = hold_out(clips)
+    else:
+        train_clips = clips
+        val_clips, more = fill_cache(sources.val, cache, front_end, progress)
+        failures += more
+    train, held_out = _clips(train_clips, failures), _clips(val_clips[:_MOST_VALIDATION_CLIPS], failures)
+    config = replace(job.config, front_end=_measured(train, job.config))
+    pairs = validation_pairs(held_out, config.front_end, pairs_per_clip=_PAIRS_PER_VALIDATION_CLIP)
+    return _Run(job, config, choose_device(job.device), train, pairs), failures
+
+
+def _clips(found: Sequence[CachedClip], failures: Sequence[Failed]) -> Clips:
+    clips = Clips.of(found)
+    if clips.num_media < 2:
+        reasons = f" The first file left out: {failures[0].reason}" if failures else ""
+        raise TrainingError(
+            f"Only {clips.num_media} usable videos to train or validate with.{reasons}",
+            hint="Training needs at least four videos of a second or more, with picture and sound.",
+        )
+    return clips
+
+
+def _measured(train: Clips, config: TrainConfig) -> FrontEnd:
+    """The front end with the mean and standard deviation of the training sounds' log-spectrograms."""
+    every = max(len(train.clips) // _STATISTICS_CLIPS, 1)
+    plain = replace(config.front_end, log_mean=0.0, log_std=1.0)
+    spectrogram = features.log_spectrogram(middle_seconds(train.clips[::every]), plain)
+    return replace(plain, log_mean=round(float(spectrogram.mean()), 4), log_std=round(float(spectrogram.std()), 4))
+
+
+def _learner(run: _Run) -> Learner:
+    torch.manual_seed(run.job.seed)
+    network = ARCHITECTURES[run.config.architecture](run.config.widths).to(run.device)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
+    goal = objective(run.config.objective).to(run.device)
+    optimizer = torch.optim.Adam(
+        [*network.parameters(), *goal.parameters()],
+        lr=run.config.learning_rate,
+        weight_decay=run.config.weight_decay,
+    )
+    return Learner(network, goal, optimizer)
+
+
+def _start(run: _Run, learner: Learner) -> dict[str, Any]:
+    """Where to begin: at the last checkpoint, or at step 0 with the threshold and the step count fixed."""
+    last = _checkpoint(run.job, "last")
+    if run.job.resume and last.exists():
+        return load_checkpoint(last, learner)
+    network = learner.network
+    assert isinstance(network, AVENet)
+    first = next(training_batches(run.train, run.config, seed=run.job.seed, steps=range(1)))
+    with torch.no_grad():
+        images, sounds = embed(network, first, run.config.front_end, run.device)
+        network.set_threshold(float(torch.linalg.vector_norm(images - sounds, dim=1).mean()))
+    return {"step": 0, "steps": run.job.steps or _affordable_steps(run, learner), "best": None, "best_step": 0}
+
+
+def _affordable_steps(run: _Run, learner: Learner) -> int:
+    """How many steps fit into the minutes, timed on copies so that nothing is learnt yet."""
+    trial = copy.deepcopy(learner)
+    times = []
+    steps = range(_WARM_STEPS + _TIMED_STEPS)
+    for batch in training_batches(run.train, run.config, seed=run.job.seed, steps=steps):
+        began = time.monotonic()
+        _step(run, trial, batch, learning_rate=0.0)
+        times.append(time.monotonic() - began)
+    began = time.monotonic()
+    assert isinstance(trial.network, AVENet)
+    validate(trial.network, run.held_out, run.config.front_end, run.device)
+    validation_s = time.monotonic() - began
+    budget_s = (run.job.minutes or 0) * 60 - EVALUATIONS * validation_s - sum(times)
+    return max(int(budget_s / median(times[_WARM_STEPS:])), EVALUATIONS)
+
+
+def _steps(run: _Run, learner: Learner, state: dict[str, Any], log: RunLog, progress: Progress) -> dict[str, Any]:
+    """All remaining steps; now and then validate, and keep the last and the best checkpoint."""
+    progress.stage("train", state["steps"] - state["step"], "step")
+    steps = range(state["step"], state["steps"])
+    every = max(state["steps"] // EVALUATIONS, 1)
+    for step, batch in zip(
+        steps, training_batches(run.train, run.config, seed=run.job.seed, steps=steps), strict=True
+    ):
+        rate = learning_rate(run.config, step, steps=state["steps"], num_clips=len(run.train.clips))
+        loss = _step(run, learner, batch, learning_rate=rate)
+        log.add_step(step, loss, rate)
+        progress.advance(note=f"loss {loss:.3f}")
+        if (step + 1) % every == 0 or step + 1 == state["steps"]:
+            state = _evaluate(run, learner, state | {"step": step + 1}, log)
+    return state
+
+
+def _step(run: _Run, learner: Learner, batch: Batch, *, learning_rate: float) -> float:
+    """One update; a loss that is no number stops before it."""
+    network, device, front_end = learner.network, run.device, run.config.front_end
+    batch = batch.to(device)
+    with torch.no_grad():
+        spectrograms = features.log_spectrogram(batch.sounds, front_end)
+        frames = features.image_tensor(batch.frames, front_end).contiguous(memory_format=torch.channels_last)
+    with torch.autocast(device.type, torch.bfloat16, enabled=fast_bfloat16(device)):
+        images, sounds = network.embed_images(frames), network.embed_sounds(spectrograms)  # type: ignore[operator]
+    loss = learner.objective(network, images, sounds, batch.media, batch.partner)
+    value = float(loss.detach())
+    if not math.isfinite(value):
+        raise TrainingError(
+            "The loss is no longer a number.", hint="Resume from the last checkpoint with --resume."
+        )
+    for group in learner.optimizer.param_groups:
+        group["lr"] = learning_rate
+    learner.optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(network.parameters(), _CLIP_NORM)
+    learner.optimizer.step()
+    return value
+
+
+def learning_rate(config: TrainConfig, step: int, *, steps: int, num_clips: int) -> float:
+    """The learning rate of one step: x0.94 every 16 epochs (the paper), or a half cosine; after a warm-up."""
+    warmup_steps = round(config.warmup * steps)
+    if step < warmup_steps:
+        return config.learning_rate * (step + 1) / warmup_steps
+    if config.schedule is Schedule.COSINE:
+        done = (step - warmup_steps) / max(steps - warmup_steps, 1)
+        return config.learning_rate * (1 + math.cos(math.pi * done)) / 2
+    epoch = step * config.batch_size // num_clips
+    return float(config.learning_rate * _PAPER_DECAY ** (epoch // _PAPER_DECAY_EPOCHS))
+
+
+def _evaluate(run: _Run, learner: Learner, state: dict[str, Any], log: RunLog) -> dict[str, Any]:
+    assert isinstance(learner.network, AVENet)
+    found = validate(learner.network, run.held_out, run.config.front_end, run.device)
+    log.add_validation(state["step"], found)
+    if state["best"] is None or found.nearer >= state["best"]["nearer"]:
+        state = state | {"best": asdict(found), "best_step": state["step"]}
+        save_checkpoint(_checkpoint(run.job, "best"), learner, state)
+    save_checkpoint(_checkpoint(run.job, "last"), learner, state)
+    return state
+
+
+def _checkpoint(job: TrainJob, name: str) -> Path:
+    return job.out / "checkpoints" / f"{name}.safetensors"
+
+
+def _header(run: _Run, reached: dict[str, Any]) -> WeightsHeader:
+    config = run.config
+    return WeightsHeader(
+        architecture=config.architecture,
+        widths=config.widths,
+        size=config.size,
+        dim=EMBEDDING_DIM,
+        modalities=tuple(Modality),
+        num_frames=1,
+        front_end=config.front_end,
+        recipe=asdict(config),
+        provenance=provenance(run.train, seed=run.job.seed) | reached,
+    )

@@ -1,0 +1,59 @@
+"""How well a network tells true pairs from false ones on held-out media."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from avsearch import features
+from avsearch.encoder import fast_bfloat16
+from avsearch.front_end import FrontEnd
+from avsearch.models.ave import AVENet
+from trainer.dataset import Batch
+
+_ROWS = 64
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Figures over all pairs of held-out frames and seconds.
+
+    Attributes:
+        avc_accuracy: part of pairs judged right, where positives and negatives weigh half each.
+        nearer: how often a frame lies nearer to its own second than to one of another video (0.5: chance).
+    """
+
+    avc_accuracy: float
+    nearer: float
+
+
+@torch.inference_mode()
+def validate(network: AVENet, batch: Batch, front_end: FrontEnd, device: torch.device) -> Validation:
+    """Judge every frame with every second, in evaluation mode; pairs of one video, but its own, are left out."""
+    network.eval()
+    images, sounds = embed(network, batch, front_end, device)
+    network.train()
+    negative = batch.media[:, None] != batch.media[None, :]
+    logits = network.fc3(torch.cdist(images, sounds).unsqueeze(-1))
+    says_yes = (logits[..., 1] > logits[..., 0]).cpu()
+    cosine = (images @ sounds.T).cpu()
+    right_yes = says_yes.diagonal().float().mean()
+    right_no = 1 - says_yes[negative].float().mean()
+    nearer = (cosine.diagonal()[:, None] > cosine)[negative].float().mean()
+    return Validation(avc_accuracy=float(right_yes + right_no) / 2, nearer=float(nearer))
+
+
+def embed(
+    network: AVENet, batch: Batch, front_end: FrontEnd, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """A batch -> unit rows (B, D) of its frames and of its seconds, on the device, a few rows at a time."""
+    images, sounds = [], []
+    with torch.autocast(device.type, torch.bfloat16, enabled=fast_bfloat16(device)):
+        for frames, waveforms in zip(
+            torch.split(batch.frames, _ROWS), torch.split(batch.sounds, _ROWS), strict=True
+        ):
+            tensor = features.image_tensor(frames.to(device), front_end)
+            images.append(network.embed_images(tensor.contiguous(memory_format=torch.channels_last)))
+            sounds.append(network.embed_sounds(features.log_spectrogram(waveforms.to(device), front_end)))
+    return torch.cat(images), torch.cat(sounds)
