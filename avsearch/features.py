@@ -60,7 +60,7 @@ def mel_filterbank(front_end: FrontEnd) -> np.ndarray:
     rising = 1 - (centre_hz - bins_hz) / below_hz
     falling = 1 - (bins_hz - centre_hz) / above_hz
     triangles = np.maximum(np.minimum(rising, falling), 0)
-    return (triangles / triangles.sum(axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(triangles / triangles.sum(axis=1, keepdims=True), np.float32)
 
 
 def image_tensor(frames: torch.Tensor, front_end: FrontEnd) -> torch.Tensor:

@@ -138,7 +138,7 @@ class Hit:
 
 @dataclass(frozen=True)
 class Failed:
-    """A file that could not be used, and why, in one sentence."""
+    """A file that could not be used, and why: a sentence to stand behind its path."""
 
     path: Path
     reason: str

@@ -79,14 +79,14 @@ def _cached(path: Path, directory: Path, front_end: FrontEnd) -> list[CachedClip
             _publish(listing, json.dumps(names).encode())
         names = json.loads(listing.read_bytes())
     except MediaError as error:
-        return Failed(path, str(error))
+        return Failed(path, str(error).removeprefix(f"{path}: "))
     except OSError as error:
         raise TrainingError(
             f"{directory}: the cache of decoded clips cannot be written ({error.strerror}).",
             hint="Free some space or name another folder with --cache, and run the same command again.",
         ) from error
     if not names:
-        return Failed(path, f"{path}: has no second with both picture and sound.")
+        return Failed(path, "has no second with both picture and sound.")
     return [CachedClip(directory / name, path, content) for name in names]
 
 
@@ -94,7 +94,7 @@ def _decode(path: Path, content: str, directory: Path, front_end: FrontEnd) -> I
     info = media.probe(path)
     if info.video is None or info.audio is None:
         missing = "pictures" if info.video is None else "sound"
-        raise MediaError(f"{path}: has no {missing}; training needs both.")
+        raise MediaError(f"{path}: has no {missing}, and training needs both.")
     times_us = media.frame_times(path, info).times_us
     for number, window in enumerate(windows(info)):
         clip = _decode_window(path, info, window, times_us, front_end.short_side)

@@ -134,7 +134,7 @@ def _prepare(job: TrainJob, progress: Progress) -> tuple[_Run, list[Failed]]:
 def _clips(found: Sequence[CachedClip], failures: Sequence[Failed]) -> Clips:
     clips = Clips.of(found)
     if clips.num_media < 2:
-        reasons = f" The first file left out: {failures[0].reason}" if failures else ""
+        reasons = f" {failures[0].path} was left out: {failures[0].reason}" if failures else ""
         raise TrainingError(
             f"Only {clips.num_media} usable videos to train or validate with.{reasons}",
             hint="Training needs at least four videos of a second or more, with picture and sound.",

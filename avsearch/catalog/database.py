@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.engine import URL
@@ -39,9 +42,11 @@ class Database:
     @property
     def public_url(self) -> str:
         """The URL as it may be written down: libpq takes the password from PGPASSWORD or ~/.pgpass."""
-        secrets = [name for name in self.url.query if "password" in name]
-        url = self.url.set(password=None).difference_update_query(secrets)
-        return url.render_as_string(hide_password=False)
+        url = self.url.difference_update_query([name for name in self.url.query if "password" in name])
+        public = URL.create(
+            url.drivername, url.username, host=url.host, port=url.port, database=url.database, query=url.query
+        )
+        return public.render_as_string()
 
     def engine(self) -> Engine:
         """Prepare connections; none is made yet, and none stays open after its transaction.
@@ -143,8 +148,7 @@ def integrity_problems(connection: Connection) -> list[str]:
 
 
 def _file_engine(file: Path) -> Engine:
-    url = URL.create(_SQLITE, database=str(file))
-    engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": BUSY_TIMEOUT_S})
+    engine = create_engine(f"{_SQLITE}://", poolclass=NullPool, creator=partial(_connect_sqlite, file))
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -155,6 +159,14 @@ def _server_engine(url: URL) -> Engine:
         return create_engine(url, poolclass=NullPool)
     except ModuleNotFoundError as error:
         raise LibraryError("PostgreSQL needs the Python package psycopg.", hint=_DRIVER_HINT) from error
+
+
+def _connect_sqlite(file: Path) -> sqlite3.Connection:
+    """Open the file; one who may not write beside it reads it as it is, when nobody is writing to it."""
+    has_log = file.with_name(f"{file.name}-wal").exists()
+    options = "" if has_log or os.access(file.parent, os.W_OK) else "?mode=ro&immutable=1"
+    uri = f"file:{quote(os.fsencode(file))}{options}"
+    return sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S)
 
 
 def _configure_sqlite(connection: sqlite3.Connection, _record: ConnectionPoolEntry) -> None:

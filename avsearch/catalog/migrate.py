@@ -49,12 +49,12 @@ def upgrade_catalog(database: Database) -> None:
         raise LibraryError(f"The catalog cannot be upgraded ({error}).", hint="Upgrade avsearch.") from error
 
 
-def draft_revision(message: str, *, scripts: Path = MIGRATIONS) -> None:
+def draft_revision(message: str, *, scripts: Path | None = None) -> None:
     """Write the migration that leads from the newest one to `avsearch.schema`, for its author to read.
 
     Args:
         message: what changes, in a few words.
-        scripts: the folder of migrations.
+        scripts: the folder of migrations, by default avsearch's own.
     """
     engine = create_engine(URL.create("sqlite", database=":memory:"))
     with engine.connect() as connection:
@@ -65,10 +65,10 @@ def draft_revision(message: str, *, scripts: Path = MIGRATIONS) -> None:
     engine.dispose()
 
 
-def alembic_config(connection: Connection, scripts: Path = MIGRATIONS) -> Config:
+def alembic_config(connection: Connection, scripts: Path | None = None) -> Config:
     """What Alembic needs to know, instead of an alembic.ini."""
     config = Config(cmd_opts=Namespace(quiet=True), attributes={"connection": connection})
-    config.set_main_option("script_location", str(scripts).replace("%", "%%"))
+    config.set_main_option("script_location", str(scripts or MIGRATIONS).replace("%", "%%"))
     config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
     config.set_main_option("path_separator", "os")
     return config

@@ -34,7 +34,7 @@ COLUMNS = ("path", "labels", "split", "kind", "boxes", "silent", "seconds", "wid
 
 
 def make_collection(
-    directory: Path, *, clips_per_kind: int = 30, seed: int = 0, progress: Progress, num_workers: int = 2
+    directory: Path, *, clips_per_kind: int = 30, seed: int = 0, progress: Progress, num_workers: int = 3
 ) -> Path:
     """Make the collection in `directory`, or what is still missing of it, and return its manifest.
 
@@ -84,7 +84,7 @@ def _claim(directory: Path, identity: dict[str, int]) -> None:
 def _make_clips(
     clips: Path, plans: Sequence[ClipPlan], *, progress: Progress, num_workers: int
 ) -> dict[ClipPlan, Box]:
-    """Threads suffice: half of the work is ffmpeg's, in processes of its own."""
+    """Threads suffice, one more than two cores: half of the work is ffmpeg's, in processes of its own."""
     progress.stage("Making clips", len(plans), "clips")
     boxes: dict[ClipPlan, Box] = {}
     pool = ThreadPoolExecutor(num_workers)

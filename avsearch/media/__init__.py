@@ -4,7 +4,7 @@ from avsearch.media.frames import Frame, FrameTimes, frame_times, read_frames, s
 from avsearch.media.listing import MEDIA_EXTENSIONS, content_hash, media_files
 from avsearch.media.pictures import PICTURE_EXTENSIONS, is_picture
 from avsearch.media.probe import probe
-from avsearch.media.sound import SAMPLE_RATE_HZ, num_samples, read_sound, sound_blocks
+from avsearch.media.sound import SAMPLE_RATE_HZ, Second, num_samples, read_sound, sound_blocks, sound_seconds
 
 __all__ = [
     "MEDIA_EXTENSIONS",
@@ -12,6 +12,7 @@ __all__ = [
     "SAMPLE_RATE_HZ",
     "Frame",
     "FrameTimes",
+    "Second",
     "content_hash",
     "frame_times",
     "is_picture",
@@ -22,4 +23,5 @@ __all__ = [
     "read_sound",
     "scaled_size",
     "sound_blocks",
+    "sound_seconds",
 ]

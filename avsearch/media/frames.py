@@ -24,7 +24,7 @@ DECODE_TIMEOUT_S = 120.0
 _DECODE_TIMEOUT_PER_SECOND = 10.0
 _EARLIER_US = 10 * SECOND_US
 _TAIL_US = 2 * SECOND_US  # read this much past the last chosen time, in case its frame is damaged
-_REMUX_HINT = "Put them into a container that has them, for example `ffmpeg -i FILE -c copy {}.mkv`."
+_REMUX_HINT = "Put them into a container that has them, for example `ffmpeg -i FILE -c copy NEW.mkv`."
 _TIME_BASE = re.compile(r"config in time_base: (\d+/\d+)")
 _SHOWN_PTS = re.compile(r"Parsed_showinfo.*? n: *\d+ pts: *(-?\d+) ")
 
@@ -79,7 +79,7 @@ def frame_times(path: Path, info: MediaInfo) -> FrameTimes:
         times.append(time_us)
         keys.append(is_key)
     if not times:
-        raise MediaError(f"{path}: its pictures carry no times.", hint=_REMUX_HINT.format(path.stem))
+        raise MediaError(f"{path}: its pictures carry no times.", hint=_REMUX_HINT)
     order = np.argsort(np.array(times, np.int64), kind="stable")
     return FrameTimes(np.array(times, np.int64)[order], np.array(keys, bool)[order])
 

@@ -55,6 +55,11 @@ class Running:
             size -= len(block)
         return b"".join(parts)
 
+    def skip(self, size: int) -> None:
+        """Read `size` bytes, or to the end, and keep none of them."""
+        while size > 0 and (block := self.read(min(size, READ_BYTES))):
+            size -= len(block)
+
     def wait(self) -> int:
         """The exit status, once the output has been read to its end."""
         try:

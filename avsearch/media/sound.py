@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import ffmpeg
@@ -14,6 +15,7 @@ from avsearch.media.runner import running
 from avsearch.moments import SECOND_US, MediaInfo, Span
 
 SAMPLE_RATE_HZ = 48_000
+SHORTEST_TAIL = SAMPLE_RATE_HZ // 10
 DECODE_TIMEOUT_S = 120.0
 _PREROLL_US = SECOND_US  # decoded and thrown away: codecs need the packets before a cut to get it right
 _BYTES_PER_SAMPLE = 4
@@ -24,17 +26,42 @@ def num_samples(time_us: int) -> int:
     return (time_us * SAMPLE_RATE_HZ + SECOND_US // 2) // SECOND_US
 
 
+@dataclass(frozen=True)
+class Second:
+    """A second of sound: `waveform` is (N <= 48000,) float32, shorter only at the end of the file."""
+
+    start_us: int
+    waveform: np.ndarray
+
+
+def sound_seconds(path: Path, info: MediaInfo, span: Span | None = None) -> Iterator[Second]:
+    """One second after the other, of the whole file or of a span; the last one may be shorter.
+
+    A rest of less than a tenth of a second is no moment of its own, unless it is all there is: codecs pad
+    their last packet.
+
+    Raises:
+        MediaError: the file has no sound, or it cannot be decoded.
+    """
+    first_us = span.start_us if span else 0
+    for number, waveform in enumerate(sound_blocks(path, info, start_us=first_us)):
+        start_us = first_us + number * SECOND_US
+        if span is not None:
+            waveform = waveform[: max(num_samples(span.end_us - start_us), 0)]  # noqa: PLW2901
+        if waveform.size >= SHORTEST_TAIL or (number == 0 and waveform.size):
+            yield Second(start_us, waveform)
+        if span is not None and start_us + SECOND_US >= span.end_us:
+            return
+
+
 def read_sound(path: Path, info: MediaInfo, span: Span) -> np.ndarray:
     """The sound of [start, end): (N,) float32 in about [-1, 1]; shorter than the span where the sound ends.
 
     Raises:
         MediaError: the file has no sound, or it cannot be decoded.
     """
-    seek_us = 0 if info.container in safety.UNTIMED_CONTAINERS else max(span.start_us - _PREROLL_US, 0)
-    skipped = num_samples(span.start_us) - num_samples(seek_us)
     wanted = num_samples(span.end_us) - num_samples(span.start_us)
-    blocks = sound_blocks(path, info, block_samples=skipped + wanted, start_us=seek_us)
-    return next(blocks, np.zeros(0, np.float32))[skipped:]
+    return next(sound_blocks(path, info, block_samples=wanted, start_us=span.start_us), np.zeros(0, np.float32))
 
 
 def sound_blocks(
@@ -47,8 +74,10 @@ def sound_blocks(
     Raises:
         MediaError: the file has no sound, or it cannot be decoded.
     """
-    argv = _decode_command(path, info, start_us)
+    seek_us = 0 if info.container in safety.UNTIMED_CONTAINERS else max(start_us - _PREROLL_US, 0)
+    argv = _decode_command(path, info, seek_us)
     with running(argv, path=path, timeout_s=DECODE_TIMEOUT_S + info.duration_us / SECOND_US) as process:
+        process.skip((num_samples(start_us) - num_samples(seek_us)) * _BYTES_PER_SAMPLE)
         while block := process.read(block_samples * _BYTES_PER_SAMPLE):
             samples = np.frombuffer(block[: len(block) // _BYTES_PER_SAMPLE * _BYTES_PER_SAMPLE], "<f4")
             yield np.nan_to_num(samples, nan=0.0, posinf=1.0, neginf=-1.0)

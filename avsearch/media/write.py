@@ -110,8 +110,8 @@ def _command(inputs: list[ffmpeg.nodes.FilterableStream], clip: Path, *, num_bet
         acodec="aac",
         ar=SAMPLE_RATE_HZ,
         ac=1,
-        audio_bitrate="96k",
+        audio_bitrate="192k",
         movflags="+faststart",
-        loglevel="error",
+        loglevel="level+error",
     )
     return [str(part) for part in output.global_args(*safety.GLOBAL_OPTIONS).compile()]

@@ -1,8 +1,8 @@
 """Kill a writer at the lines that it runs through: `killed_writer.py WEIGHTS FOOTAGE TEMPLATE OUT STRIDE`.
 
 For each STRIDE-th line of avsearch, and of SQLAlchemy's transactions, that a writer runs through, the library
-TEMPLATE is copied to OUT/NNNNN and a forked writer publishes into it, and is gone the instant before that line runs,
-without any clean-up. The last copy is of a writer that lived. A process that has loaded little forks quickly.
+TEMPLATE is copied to OUT/NNNNN and a forked writer publishes into it, and is gone the instant before that line
+runs, without any clean-up. The last copy is of a writer that lived. A process that has loaded little forks quickly.
 """
 
 import os

@@ -21,7 +21,7 @@ def rows_by_modality(library):
 def killed_libraries(library, weights, footage, out, *, stride):
     out.mkdir()
     arguments = [sys.executable, KILLED_WRITER, weights, footage, library.directory, out, str(stride)]
-    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(Path.cwd())}
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
     subprocess.run(arguments, check=True, env=environment)
     return [open_library(copy) for copy in sorted(out.iterdir())]
 

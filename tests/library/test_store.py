@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from avsearch.catalog.reading import read_active_encoder
 from avsearch.errors import LibraryError, WeightsError
 from avsearch.library import create_library, default_library, open_library, upgrade_library
 from avsearch.moments import Modality
@@ -84,12 +84,28 @@ def test_a_directory_that_cannot_be_made_is_one_sentence(tmp_path):
         create_library(tmp_path / "file" / "library")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
-def test_a_directory_that_cannot_be_written_is_one_sentence(tmp_path, library):
-    library.directory.chmod(stat.S_IRUSR | stat.S_IXUSR)
-    (library.directory / "writer.lock").unlink(missing_ok=True)
-    with pytest.raises(LibraryError, match="cannot be written"), library.writer():
+def test_a_directory_that_cannot_be_written_is_one_sentence(library, monkeypatch):
+    def forbidden(*arguments):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "open", forbidden)
+    with pytest.raises(LibraryError, match=r"cannot be written \(Permission denied\)"), library.writer():
         pass
+
+
+def test_one_who_may_only_read_reads_and_leaves_nothing_behind(library, fill, monkeypatch):
+    fill("a")
+    seen = []
+
+    def watch(connection):
+        seen.append({path.name for path in library.directory.glob("catalog.*")})
+        return read_active_encoder(connection)
+
+    monkeypatch.setattr(os, "access", lambda _path, mode: mode != os.W_OK)
+    monkeypatch.setattr("avsearch.catalog.reading.read_active_encoder", watch)
+    snapshot = open_library(library.directory).snapshot()
+    assert snapshot.live_media_ids.tolist() == [1]
+    assert seen == [{"catalog.sqlite3"}]
 
 
 @pytest.mark.parametrize(

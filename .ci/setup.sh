@@ -1,0 +1,105 @@
+#!/usr/bin/env bash
+# The set-up behind the Makefile: `system` (ffmpeg), `package cpu|gpu` (.venv with avsearch), `tools` (for the tests).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+main() {
+    case "${1:-} ${2:-}" in
+        "system ") require_ffmpeg ;;
+        "package cpu" | "package gpu") install_package "$2" ;;
+        "tools ") install_tools ;;
+        *) fail "EXTRA is cpu or gpu." ;;
+    esac
+}
+
+require_ffmpeg() {
+    command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null || install_from_system ffmpeg
+    local version
+    version=$(ffmpeg -version | sed -n '1s/^ffmpeg version n\{0,1\}\([0-9]*\)\..*/\1/p')  # empty: built from git
+    [ "${version:-5}" -ge 5 ] || fail "ffmpeg $version is too old; install ffmpeg 5 or newer."
+}
+
+install_package() {
+    local extra=$1 other=cpu
+    [ "$extra" = gpu ] || other=gpu
+    rm -f .venv/.installed-*
+    make_venv
+    say "Installing avsearch and torch into .venv ($extra); the download can take minutes."
+    quietly .venv/bin/python -m pip uninstall --yes "faiss-$other"  # both own the module faiss
+    pip_install --editable ".[$extra]" ||
+        fail "The packages could not be installed.$([ "$extra" = cpu ] || echo " Without the GPU: make EXTRA=cpu")"
+    touch ".venv/.installed-$extra"
+}
+
+install_tools() {
+    say "Installing the test tools into .venv."
+    pip_install 'pip>=25.1' && pip_install --group dev || fail "The test tools could not be installed."
+    touch .venv/.installed-tools
+}
+
+make_venv() {
+    if .venv/bin/python -m pip --version >/dev/null 2>&1; then return; fi
+    local python
+    python=$(find_python)
+    "$python" -c 'import ensurepip, venv' 2>/dev/null || install_from_system "$(venv_package "$python")"
+    say "Making .venv with $("$python" --version)."
+    quietly "$python" -m venv --clear .venv || fail "$python cannot make a virtual environment."
+}
+
+find_python() {
+    local candidate
+    for candidate in ${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11}; do
+        if "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null; then
+            echo "$candidate"
+            return
+        fi
+    done
+    fail "${PYTHON:-No python3 here} is no Python 3.11 to 3.14; install one, or name it: make PYTHON=/path/to/python3.12"
+}
+
+# Debian and Ubuntu keep venv in a package of its own, named after the version.
+venv_package() { "$1" -c 'import sys; print(f"python3.{sys.version_info[1]}-venv")'; }
+
+# Install one package of the system, as root or with a sudo that asks nothing; else say what is to be done.
+install_from_system() {
+    local package=$1 command as_root=""
+    if command -v apt-get >/dev/null; then command="apt-get install -y --no-install-recommends $package"
+    elif command -v dnf >/dev/null; then command="dnf install -y $package"
+    elif command -v pacman >/dev/null; then command="pacman -S --noconfirm $package"
+    elif command -v brew >/dev/null; then command="brew install $package"
+    else fail "$package is missing; install it, then run make again."
+    fi
+    if [[ $command != brew* && $(id -u) != 0 ]]; then
+        sudo -n true 2>/dev/null || fail "$package is missing; run \`sudo $command\`, then make again."
+        as_root="sudo -n"
+    fi
+    say "Installing $package (${command%% *})."
+    # shellcheck disable=SC2086  # the commands are meant to be split
+    if [[ $command = apt-get* ]]; then quietly $as_root apt-get update || true; fi
+    # shellcheck disable=SC2086
+    quietly $as_root env DEBIAN_FRONTEND=noninteractive $command ||
+        fail "$package is missing, and \`$command\` failed."
+}
+
+pip_install() {
+    quietly .venv/bin/python -m pip install --disable-pip-version-check --constraint constraints.txt "$@"
+}
+
+# Run a command without a word; when it fails, show the end of what it said.
+quietly() {
+    local log status=0
+    log=$(mktemp)
+    "$@" >"$log" 2>&1 || status=$?
+    if [ "$status" != 0 ]; then tail -n 15 "$log" >&2; fi
+    rm -f "$log"
+    return "$status"
+}
+
+say() { echo "$*"; }
+
+fail() {
+    echo "$*" >&2
+    exit 1
+}
+
+main "$@"

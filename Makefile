@@ -1,0 +1,53 @@
+# `make demo` and `make test` each do all of the set-up on a machine that has Python 3.11+, git and make.
+
+PYTHON ?=
+DEMO_DIR ?= demo
+DEMO_MINUTES ?=
+ifndef EXTRA
+EXTRA := $(shell nvidia-smi -L 2>/dev/null | grep -q GPU && echo gpu || echo cpu)
+endif
+export PYTHON
+
+INSTALLED := .venv/.installed-$(EXTRA)
+TOOLS := .venv/.installed-tools
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint check-long clean system
+
+help:
+	@echo "make demo        make a small collection, train on it, index, search and evaluate it, in ./$(DEMO_DIR)"
+	@echo "make test        every check: format, lint, types, imports, tests"
+	@echo "make lint        the first four of them"
+	@echo "make check-long  the tests that take long"
+	@echo "make setup       what the others need: ./.venv with avsearch in it, and ffmpeg"
+	@echo "make clean       remove .venv, caches and builds; ./$(DEMO_DIR) stays"
+	@echo
+	@echo "Settings: DEMO_DIR=FOLDER, DEMO_MINUTES=M of training; PYTHON=python3.12, EXTRA=cpu or gpu (found: $(EXTRA))"
+
+setup: $(INSTALLED)
+	@echo "Ready: .venv/bin/avsearch --help"
+
+demo: $(INSTALLED)
+	@.venv/bin/avsearch demo --dir "$(DEMO_DIR)" $(if $(DEMO_MINUTES),--minutes $(DEMO_MINUTES))
+
+test: $(TOOLS)
+	@.venv/bin/python -m pytest -m "not slow"
+
+lint: $(TOOLS)
+	@.venv/bin/python -m pytest tests/quality -m "not slow"
+
+check-long: $(TOOLS)
+	@.venv/bin/python -m pytest -m slow
+
+clean:
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find avsearch indexer trainer migrations tests -name __pycache__ -prune -exec rm -rf {} +
+
+system:
+	@bash .ci/setup.sh system
+
+$(INSTALLED): pyproject.toml constraints.txt | system
+	@bash .ci/setup.sh package $(EXTRA)
+
+$(TOOLS): $(INSTALLED)
+	@bash .ci/setup.sh tools

@@ -1,0 +1,5 @@
+"""`python -m avsearch` is `avsearch`."""
+
+from avsearch.cli import main
+
+main()

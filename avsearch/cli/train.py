@@ -1,0 +1,75 @@
+"""`avsearch train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from avsearch.cli.options import DeviceOption, ManifestOption
+from avsearch.cli.output import list_failures, say, shown_progress
+from avsearch.errors import UsageError
+
+DEFAULT_MINUTES = 10.0
+
+
+def train(
+    paths: Annotated[
+        list[Path], typer.Argument(help="Videos, or folders of them to any depth.", metavar="PATH...")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the weights, the log, the curve and checkpoints.")],
+    recipe: Annotated[
+        str, typer.Option("--recipe", help="ave-nce (better search) or ave (as published).")
+    ] = "ave-nce",
+    size: Annotated[str, typer.Option("--size", help="small (CPU-sized) or paper.")] = "small",
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Train this many steps.")] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option("--minutes", min=0.01, help="Train about this long, decoding not counted. [default: 10]"),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    manifest: ManifestOption = None,
+    cache: Annotated[
+        Path | None, typer.Option("--cache", help="Folder for decoded clips, shared by runs. [default: OUT/cache]")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of everything that is random.")] = 0,
+    device: DeviceOption = "auto",
+) -> None:
+    """Learn from videos which pictures go with which sounds; no labels are needed or read.
+
+    With a manifest, rows with split=train are learnt from, those with split=val validate, and no file of
+    another split is opened; without one, a tenth of the videos validates.
+
+    Example: avsearch train ~/footage --out run
+    """
+    if steps is not None and minutes is not None:
+        raise UsageError("Give either --steps or --minutes, not both.")
+    from trainer.loop import TrainJob
+    from trainer.loop import train as train_network
+    from trainer.recipes import recipe as named_recipe
+
+    job = TrainJob(
+        config=named_recipe(recipe, size),
+        paths=paths,
+        out=out,
+        manifest=manifest,
+        cache=cache,
+        steps=steps,
+        minutes=minutes if steps or minutes else DEFAULT_MINUTES,
+        resume=resume,
+        seed=seed,
+        device=device,
+    )
+    with shown_progress() as progress:
+        trained = train_network(job, progress)
+    say(
+        f"Trained {trained.steps} steps. On held-out videos: AVC accuracy {trained.validation.avc_accuracy:.3f}, a "
+        f"true pair nearer than a false one in {trained.validation.nearer:.3f} of cases (chance: 0.5 both)."
+    )
+    say(f"Next: avsearch index PATH... --model {trained.weights}")
+    print(trained.weights)
+    if trained.failures:
+        say(f"{len(trained.failures)} files were left out:")
+        list_failures(trained.failures)
+        raise typer.Exit(3)

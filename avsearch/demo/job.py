@@ -1,0 +1,111 @@
+"""The whole main job on a collection made on the spot: make, train, index, query, evaluate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from avsearch.demo.collection import make_collection
+from avsearch.evaluation import Evaluation, EvaluationSettings, evaluate, write_report
+from avsearch.evaluation.stored import load_items_from_library
+from avsearch.library import Library, open_library
+from avsearch.manifest import read_manifest
+from avsearch.moments import DIRECTIONS, Failed, Hit, Modality, Progress
+from avsearch.query import Source, search
+from indexer.build import IndexJob, index
+from trainer.loop import TrainJob, train
+from trainer.recipes import ave_nce
+
+HITS = 3
+
+
+@dataclass(frozen=True)
+class DemoJob:
+    """Where to make the demo, and how long to train."""
+
+    directory: Path
+    minutes: float
+    clips_per_kind: int
+    seed: int = 0
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class DemoQuery:
+    """One of the four directions, asked with a test clip."""
+
+    source: Path
+    by: Modality
+    find: Modality
+    hits: list[Hit]
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """What was made, and what it found."""
+
+    library: Path
+    report: Path
+    queries: Sequence[DemoQuery]
+    evaluation: Evaluation
+    failures: Sequence[Failed]
+
+
+def run_demo(job: DemoJob, progress: Progress) -> DemoResult:
+    """Do what is not done yet: a second call uses the clips, the weights and the library of the first.
+
+    Raises:
+        AvsearchError: ffmpeg is missing, the disk is full, or the folder holds something else.
+    """
+    manifest = make_collection(
+        job.directory / "collection", clips_per_kind=job.clips_per_kind, seed=job.seed, progress=progress
+    )
+    weights = _weights(job, manifest, progress)
+    place = job.directory / "library"
+    indexed = index(
+        IndexJob([manifest.parent], place, model=weights, manifest=manifest, device=job.device), progress
+    )
+    library = open_library(place)
+    queries = _queries(library, manifest, job.device)
+    items = load_items_from_library(library, EvaluationSettings(manifest, label_column="kind"))
+    evaluation = evaluate(items, progress=progress)
+    report = write_report(evaluation, job.directory / "report")
+    return DemoResult(place, report, queries, evaluation, indexed.failures)
+
+
+def _weights(job: DemoJob, manifest: Path, progress: Progress) -> Path:
+    """The weights of an earlier call, or new ones; a run that was cut off is resumed."""
+    out = job.directory / "run"
+    weights = out / "encoder.safetensors"
+    if weights.exists():
+        return weights
+    begun = (out / "checkpoints" / "last.safetensors").exists()
+    return train(
+        TrainJob(
+            config=ave_nce("small"),
+            paths=[manifest.parent],
+            out=out,
+            manifest=manifest,
+            minutes=job.minutes,
+            resume=begun,
+            seed=job.seed,
+            device=job.device,
+        ),
+        progress,
+    ).weights
+
+
+def _queries(library: Library, manifest: Path, device: str) -> list[DemoQuery]:
+    """A test clip of a kind of its own for each direction."""
+    rows = {row.labels[0]: row for row in read_manifest(manifest).in_split("test")}
+    sources = [row.path for row in rows.values()]
+    return [
+        DemoQuery(
+            source=path,
+            by=direction.query,
+            find=direction.target,
+            hits=search(library, Source(path), find=direction.target, by=direction.query, k=HITS, device=device),
+        )
+        for path, direction in zip(sources, DIRECTIONS, strict=False)
+    ]

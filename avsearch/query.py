@@ -1,0 +1,190 @@
+"""A file of either modality -> the moments of a library that are most like it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avsearch import media
+from avsearch.catalog import MediaRecord, Snapshot
+from avsearch.encoder import Encoder, load_encoder
+from avsearch.errors import LibraryError, MediaError, UsageError
+from avsearch.features import centre_square, padded_second
+from avsearch.library import Library
+from avsearch.moments import SECOND_US, Hit, MediaInfo, MediaKind, Modality, Moment, Span
+from avsearch.vectors import Rows, rows_at
+from avsearch.vectors.exact import nearest
+
+_AT = re.compile(r"^(?P<path>.+)@(?P<start>\d+(?:\.\d+)?)(?:-(?P<end>\d+(?:\.\d+)?))?$", re.DOTALL)
+_BATCH = 64
+_FIRST_FETCH = 4  # times k rows, doubled until k media are found
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is asked with: a file, a moment of it, or a stretch of it."""
+
+    path: Path
+    start_us: int | None = None
+    end_us: int | None = None
+
+
+def parse_source(text: str) -> Source:
+    """`FILE`, `FILE@S` or `FILE@A-B`, times in seconds; a path that exists wins over the `@`.
+
+    Raises:
+        UsageError: the stretch ends before it begins.
+    """
+    found = None if Path(text).exists() else _AT.match(text)
+    if found is None:
+        return Source(Path(text))
+    start_us = round(float(found["start"]) * SECOND_US)
+    end_us = None if found["end"] is None else round(float(found["end"]) * SECOND_US)
+    if end_us is not None and end_us <= start_us:
+        raise UsageError(f"{text}: the stretch ends before it begins.", hint="Write FILE@FROM-TO in seconds.")
+    return Source(Path(found["path"]), start_us, end_us)
+
+
+def search(
+    library: Library,
+    source: Source,
+    *,
+    find: Modality,
+    by: Modality | None = None,
+    k: int = 30,
+    device: str = "auto",
+) -> list[Hit]:
+    """The k media with a moment most like the source, each with its best moment.
+
+    Args:
+        library: where to search.
+        source: what to ask with.
+        find: what to find.
+        by: the side of a video to ask with; by default the other than `find`. Other files have only one.
+        k: how many hits.
+        device: where the encoder runs.
+
+    Raises:
+        LibraryError: nothing has been indexed, or the library is damaged.
+        MediaError: the source cannot be read, or lacks that side.
+    """
+    if k < 1:
+        raise UsageError(f"{k} hits cannot be found.", hint="Ask for one or more with -k.")
+    snapshot = library.snapshot()
+    if snapshot.encoder is None or not snapshot.live_media_ids.size:
+        raise LibraryError(f"{library.directory}: nothing has been indexed.", hint="Run `avsearch index FOLDER`.")
+    info = media.probe(source.path)
+    encoder = load_encoder(library.encoder_path(snapshot.encoder), device)
+    vector = embed(source, info, side(info, find=find, by=by), encoder)
+    return nearest_hits(library, snapshot, vector, find=find, k=k)
+
+
+def side(info: MediaInfo, *, find: Modality, by: Modality | None) -> Modality:
+    """Which side of a file asks: the one wished for, else its only one, else the other than what is found."""
+    only = {MediaKind.PICTURE: Modality.IMAGE, MediaKind.SOUND: Modality.AUDIO}.get(info.kind)
+    if info.audio is None:
+        only = Modality.IMAGE
+    return by or only or find.other
+
+
+def embed(source: Source, info: MediaInfo, by: Modality, encoder: Encoder) -> NDArray[np.float32]:
+    """(D,) float32 unit vector: of one moment, or the normalised mean of a stretch's moments, one a second.
+
+    Raises:
+        MediaError: the file lacks that side, or ends before the time asked for.
+    """
+    rows = _image_rows(source, info, encoder) if by is Modality.IMAGE else _sound_rows(source, info, encoder)
+    total = sum((batch.sum(axis=0) for batch in rows), np.zeros(encoder.header.dim, np.float32))
+    length = float(np.linalg.norm(total))
+    if length == 0:
+        raise MediaError(f"{source.path}: there is nothing to ask with at that time.", hint="Give an earlier time.")
+    return np.asarray(total / length, np.float32)
+
+
+def nearest_hits(
+    library: Library, snapshot: Snapshot, vector: NDArray[np.float32], *, find: Modality, k: int
+) -> list[Hit]:
+    """Exact search: more and more rows are fetched until k live media are among them, or no rows are left."""
+    segments = library.segments(snapshot, find)
+    num_rows = sum(map(len, segments))
+    if num_rows == 0:
+        raise LibraryError(f"{library.directory}: holds no {find} moments.", hint=f"Ask for {find.other} instead.")
+    fetch = _FIRST_FETCH * k
+    while True:
+        found = nearest(segments, vector[None], min(fetch, num_rows))
+        best = _best_of_each_media(rows_at(segments, found.row[0]), snapshot.live_media_ids)[:k]
+        if len(best) == k or fetch >= num_rows:
+            break
+        fetch *= 2
+    rows = rows_at(segments, found.row[0][best])
+    return _hits(library, rows, found.scores[0][best], find)
+
+
+def _image_rows(source: Source, info: MediaInfo, encoder: Encoder) -> Iterator[NDArray[np.float32]]:
+    frames = media.frame_times(source.path, info)
+    times_us = _asked_times(source, frames)
+    squares = (
+        centre_square(frame.rgb, encoder.front_end)
+        for frame in media.read_frames(source.path, info, times_us, short_side=encoder.front_end.short_side)
+    )
+    while batch := list(islice(squares, _BATCH)):
+        yield encoder.encode_images(np.stack(batch))
+
+
+def _asked_times(source: Source, frames: media.FrameTimes) -> list[int]:
+    """The frame shown at the time, or those shown at each second of the stretch."""
+    last_us = int(frames.times_us[-1])
+    start_us = source.start_us or 0
+    if start_us > last_us + SECOND_US:
+        raise MediaError(f"{source.path}: its pictures end at {last_us / SECOND_US:.3f} s.", hint="Ask earlier.")
+    end_us = start_us + 1 if source.start_us is not None and source.end_us is None else source.end_us
+    marks = np.arange(start_us, min(end_us or last_us + 1, last_us + SECOND_US), SECOND_US)
+    return list(dict.fromkeys(frames.shown_at(int(mark)) for mark in marks))
+
+
+def _sound_rows(source: Source, info: MediaInfo, encoder: Encoder) -> Iterator[NDArray[np.float32]]:
+    span = None
+    if source.start_us is not None:
+        span = Span(source.start_us, source.end_us or source.start_us + SECOND_US)
+    seconds = (padded_second(second.waveform) for second in media.sound_seconds(source.path, info, span))
+    while batch := list(islice(seconds, _BATCH)):
+        yield encoder.encode_sounds(np.stack(batch))
+
+
+def _best_of_each_media(rows: Rows, live: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Positions of the first row of each live media; the rows come best first."""
+    alive = np.flatnonzero(np.isin(rows.media_id, live))
+    _, first = np.unique(rows.media_id[alive], return_index=True)
+    return alive[np.sort(first)]
+
+
+def _hits(library: Library, rows: Rows, scores: Sequence[float], find: Modality) -> list[Hit]:
+    records = library.catalog.media_records(rows.media_id.tolist())
+    return [
+        _hit(rank, float(score), Moment(int(media_id), find, int(start_us)), records[int(media_id)])
+        for rank, (score, media_id, start_us) in enumerate(
+            zip(scores, rows.media_id, rows.start_us, strict=True), start=1
+        )
+    ]
+
+
+def _hit(rank: int, score: float, moment: Moment, record: MediaRecord) -> Hit:
+    end_us = moment.start_us
+    if moment.modality is Modality.AUDIO:
+        end_us = max(min(moment.start_us + SECOND_US, record.duration_us), moment.start_us)
+    return Hit(
+        rank=rank,
+        score=score,
+        path=record.paths[0],
+        media_id=moment.media_id,
+        moment_id=moment.id,
+        modality=moment.modality,
+        start_s=moment.start_us / SECOND_US,
+        end_s=end_us / SECOND_US,
+    )

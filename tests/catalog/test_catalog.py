@@ -1,0 +1,202 @@
+"""What goes into the catalog comes out of it: files, media, labels, runs."""
+
+import os
+import sqlite3
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from avsearch.catalog import (
+    FileState,
+    IndexedMedia,
+    NewEncoder,
+    NewSegment,
+    Publication,
+    SegmentRecord,
+    State,
+)
+from avsearch.errors import LibraryError
+from avsearch.moments import MediaKind, Modality
+
+
+def test_all_that_the_demuxer_says_comes_back(catalog, footage, add_media, film, sound, picture):
+    root = catalog.add_root(footage)
+    ids = add_media(root, film, sound, picture)
+    records = catalog.media_records(ids)
+    assert [record.info for record in records.values()] == [film, sound, picture]
+    assert [record.content_hash for record in records.values()] == ["hash1", "hash2", "hash3"]
+    assert (records[1].duration_us, records[1].kind) == (film.duration_us, MediaKind.VIDEO)
+
+
+def test_records_come_in_the_order_asked_for_without_the_unknown(catalog, footage, add_media, sound):
+    ids = add_media(catalog.add_root(footage), sound, sound, sound)
+    assert list(catalog.media_records([ids[2], 99, ids[0], ids[2]])) == [ids[2], ids[0]]
+    assert catalog.media_records([]) == {}
+
+
+@pytest.mark.parametrize("name", [b"plain.mp4", "ä ö/ü.mp4".encode(), b"\xff\xfe/\x80.mp4", b"a\nb'\";%.mp4"])
+def test_names_need_not_be_utf8(catalog, footage, name, add_media, sound):
+    root = catalog.add_root(footage)
+    (media_id,) = add_media(root, sound, names=[name])
+    path = footage / os.fsdecode(name)
+    assert list(catalog.files_of(root.id)) == [name]
+    assert catalog.media_records([media_id])[media_id].paths == (path,)
+    assert catalog.media_of_paths([path]) == {path: media_id}
+    assert root.relative(path) == name
+    assert root.absolute(name) == path
+
+
+def test_a_file_is_what_was_last_said_about_it(catalog, footage, add_media, sound):
+    root = catalog.add_root(footage)
+    (media_id,) = add_media(root, sound, names=[b"a"])
+    failed = FileState(root.id, b"a", 11, 21, State.FAILED, "It is truncated.")
+    catalog.set_files([failed])
+    assert catalog.files_of(root.id) == {b"a": failed}
+    missing = FileState(root.id, b"a", 11, 21, State.MISSING, media_id=media_id)
+    catalog.set_files([missing])
+    assert catalog.files_of(root.id) == {b"a": missing}
+    catalog.set_files([])
+
+
+@pytest.mark.parametrize("path", [b"", b"/a", b"../a", b"a/../b", b"./a", b"a//b", b"a/"])
+def test_a_path_that_is_not_relative_to_its_root_is_refused(path):
+    with pytest.raises(ValueError, match="relative"):
+        FileState(1, path, 0, 0, State.MISSING)
+
+
+def test_states_that_contradict_themselves_are_refused():
+    with pytest.raises(ValueError, match="no media"):
+        FileState(1, b"a", 0, 0, State.INDEXED)
+    with pytest.raises(ValueError, match="without a reason"):
+        FileState(1, b"a", 0, 0, State.FAILED)
+    with pytest.raises(ValueError, match="add up"):
+        NewSegment(SegmentRecord("a", Modality.IMAGE, "f", 3, 4, 1, "c"), {1: 2})
+
+
+def test_contents_are_known_by_their_hash(catalog, footage, add_media, sound):
+    ids = add_media(catalog.add_root(footage), sound, sound)
+    assert catalog.media_by_hash(["hash2", "unknown", "hash1"]) == {"hash1": ids[0], "hash2": ids[1]}
+
+
+def test_one_content_cannot_be_two_media(catalog, sound):
+    catalog.publish(Publication(media=(IndexedMedia(1, "same", sound),)))
+    with pytest.raises(LibraryError, match="content_hash"):
+        catalog.publish(Publication(media=(IndexedMedia(2, "same", sound),)))
+
+
+def test_labels_are_added_on_publishing_and_replaced_on_request(catalog, footage, add_media, sound):
+    ids = add_media(catalog.add_root(footage), sound, sound)
+    catalog.publish(Publication(labels={ids[0]: ("b", "a", "b"), ids[1]: ("x",)}))
+    catalog.publish(Publication(labels={ids[0]: ("c", "a")}))
+    assert catalog.media_records(ids)[ids[0]].labels == ("a", "b", "c")
+    catalog.set_labels({ids[0]: ("z", "z")})
+    assert [record.labels for record in catalog.media_records(ids).values()] == [("z",), ("x",)]
+    catalog.set_labels({ids[0]: ()})
+    assert catalog.media_records(ids)[ids[0]].labels == ()
+
+
+def test_paths_are_found_in_any_spelling(catalog, footage, tmp_path, monkeypatch, add_media, sound):
+    (footage / "sub").mkdir()
+    (footage / "sub" / "a.wav").touch()
+    (tmp_path / "link").symlink_to(footage)
+    (media_id,) = add_media(catalog.add_root(tmp_path / "link"), sound, names=[b"sub/a.wav"])
+    monkeypatch.chdir(footage / "sub")
+    spellings = [
+        footage / "sub" / "a.wav",
+        tmp_path / "link" / "sub" / "a.wav",
+        footage / "sub" / ".." / "sub" / "a.wav",
+        Path("a.wav"),
+    ]
+    assert catalog.media_of_paths(spellings) == dict.fromkeys(spellings, media_id)
+
+
+def test_a_file_that_is_itself_a_link_is_found_by_its_own_name(catalog, footage, tmp_path, add_media, sound):
+    (tmp_path / "real.wav").touch()
+    (footage / "link.wav").symlink_to(tmp_path / "real.wav")
+    (media_id,) = add_media(catalog.add_root(footage), sound, names=[b"link.wav"])
+    assert catalog.media_of_paths([footage / "link.wav"]) == {footage / "link.wav": media_id}
+
+
+def test_paths_that_are_not_indexed_have_no_media(catalog, footage, tmp_path):
+    root = catalog.add_root(footage)
+    catalog.set_files([FileState(root.id, b"bad", 1, 1, State.FAILED, "It is empty.")])
+    asked = [footage / "bad", footage / "unknown", footage, tmp_path / "elsewhere", Path("/")]
+    assert catalog.media_of_paths(asked) == {}
+    assert catalog.media_of_paths([]) == {}
+
+
+def test_ten_thousand_paths_take_a_few_statements(catalog, footage, monkeypatch, add_media, sound):
+    root = catalog.add_root(footage)
+    names = [f"dir{index % 7}/{index}.wav".encode() for index in range(10_000)]
+    ids = add_media(root, *[sound] * 10_000, names=names)
+    paths = [footage / os.fsdecode(name) for name in names]
+    statements = []
+    from sqlalchemy import event
+
+    event.listen(catalog._engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
+    started = time.process_time()
+    assert catalog.media_of_paths(paths) == dict(zip(paths, ids, strict=True))
+    assert time.process_time() - started < 2
+    assert len(statements) < 10
+
+
+def test_the_snapshot_holds_the_active_encoders_segments_only(catalog, footage, add_media, sound, encoder, segment):
+    catalog.activate_encoder(encoder)
+    ids = add_media(catalog.add_root(footage), sound, sound)
+    made = segment("one", Modality.AUDIO, {ids[0]: 3, ids[1]: 1})
+    catalog.publish(Publication(segments=(made,)))
+    snapshot = catalog.snapshot()
+    assert snapshot.segments == (made.record,)
+    assert snapshot.live_media_ids.dtype == np.int64
+    assert snapshot.live_media_ids.tolist() == ids
+    assert catalog.embedded_media(snapshot.encoder.id) == set(ids)
+    assert catalog.rows_of_media("one") == {ids[0]: 3, ids[1]: 1}
+    other = catalog.activate_encoder(NewEncoder("0" * 32, "l3", "paper", "l3", 512))
+    assert catalog.snapshot().segments == ()
+    assert catalog.embedded_media(other.id) == set()
+    assert catalog.all_segments() == (made.record,)
+    assert catalog.activate_encoder(encoder) == snapshot.encoder
+    assert len(catalog.encoders()) == 2
+
+
+def test_a_reader_sees_one_state_while_a_writer_commits(catalog, footage):
+    from avsearch.catalog.database import reading
+    from avsearch.catalog.reading import read_roots
+
+    with reading(catalog._engine) as connection:
+        before = read_roots(connection)
+        catalog.add_root(footage)
+        assert read_roots(connection) == before == ()
+    assert len(catalog.roots()) == 1
+
+
+def test_runs_are_noted_with_what_they_did(catalog, tmp_path):
+    first = catalog.start_run("avsearch index /footage")
+    second = catalog.start_run("avsearch index /more")
+    catalog.finish_run(first, {"indexed": 3, "failed": 1})
+    with sqlite3.connect(tmp_path / "catalog.sqlite3") as connection:
+        rows = connection.execute("SELECT id, command, finished_at_us > started_at_us, counts FROM run").fetchall()
+    connection.close()
+    assert rows[0] == (first, "avsearch index /footage", 1, '{"indexed": 3, "failed": 1}')
+    assert rows[1] == (second, "avsearch index /more", None, "{}")
+
+
+def test_no_id_is_given_out_twice(catalog, tmp_path):
+    """Not even that of a deleted row: SQLite would, without AUTOINCREMENT."""
+    last = catalog.start_run("one")
+    connection = sqlite3.connect(tmp_path / "catalog.sqlite3")
+    connection.execute("DELETE FROM run")
+    connection.commit()
+    connection.close()
+    assert catalog.start_run("two") == last + 1
+
+
+def test_the_database_is_as_safe_as_sqlite_can_be(catalog):
+    from avsearch.catalog.database import reading
+
+    with reading(catalog._engine) as connection:
+        names = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        values = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in names]
+    assert values == ["wal", 2, 1, 30_000]

@@ -1,0 +1,57 @@
+"""A tiny config, tiny real clips, and cached clips made without ffmpeg."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from tests.media.clips import make_clip
+from tests.models import tiny
+from trainer.cache import CachedClip
+from trainer.config import TrainConfig
+from trainer.recipes import recipe
+
+NUM_CLIPS = 8
+
+
+@pytest.fixture(scope="session")
+def tiny_config() -> Callable[..., TrainConfig]:
+    """A recipe on the narrowest towers and the smallest input; keyword arguments change more of it."""
+
+    def make(name: str = "ave", **changes: object) -> TrainConfig:
+        small = {"widths": tiny.WIDTHS, "front_end": tiny.FRONT_END, "batch_size": 4}
+        return replace(recipe(name, "small"), **{**small, **changes})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def clips_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight videos of two seconds; each has another number of frames, so their contents differ."""
+    folder = tmp_path_factory.mktemp("clips")
+    for number in range(NUM_CLIPS):
+        make_clip(folder / f"{number}.mp4", frames=50 + number, seconds=2.2, size=(64, 64))
+    for wav in folder.glob("*.wav"):
+        wav.unlink()
+    return folder
+
+
+@pytest.fixture
+def cached_clip(tmp_path: Path) -> Callable[..., CachedClip]:
+    """Write a clip of the cache from arrays, as `trainer.cache` documents them."""
+
+    def make(name: str, frames: np.ndarray, *, frame_us: np.ndarray, sound: np.ndarray, start_us: int = 0) -> CachedClip:
+        path = tmp_path / f"{name}.safetensors"
+        arrays = {
+            "frames": np.ascontiguousarray(frames),
+            "frame_us": np.asarray(frame_us, np.int64),
+            "sound": np.asarray(sound, np.int16),
+            "sound_start_us": np.array([start_us], np.int64),
+        }
+        save_file(arrays, path)
+        return CachedClip(path, Path(f"{name}.mp4"), name)
+
+    return make

@@ -1,0 +1,62 @@
+from dataclasses import FrozenInstanceError, replace
+
+import pytest
+
+from avsearch.errors import UsageError
+from avsearch.front_end import PAPER_FRONT_END, SMALL_FRONT_END
+from trainer.config import Augmentation, Objective, Schedule
+from trainer.recipes import recipe
+
+
+def test_the_paper_recipe_has_the_settings_that_the_paper_gives():
+    config = recipe("ave", "paper")
+    assert config.widths == (64, 128, 256, 512)
+    assert config.front_end == PAPER_FRONT_END
+    assert config.objective is Objective.AVC
+    assert config.schedule is Schedule.PAPER
+    assert config.weight_decay == 1e-5
+    assert config.augmentation.amplitude == 0.1
+    assert round(256 * config.augmentation.smallest_crop) == round(256 * config.augmentation.largest_crop) == 224
+
+
+def test_the_small_size_crops_112_of_128_pixels():
+    config = recipe("ave", "small")
+    assert config.front_end == SMALL_FRONT_END
+    assert round(128 * config.augmentation.smallest_crop) == 112
+
+
+def test_both_recipes_train_the_same_network():
+    for size in ("small", "paper"):
+        ave, contrast = recipe("ave", size), recipe("ave-nce", size)
+        assert (ave.architecture, ave.widths, ave.front_end) == (
+            contrast.architecture,
+            contrast.widths,
+            contrast.front_end,
+        )
+        assert contrast.objective is Objective.INFO_NCE
+        assert (ave.name, contrast.name) == ("ave", "ave-nce")
+
+
+@pytest.mark.parametrize(("name", "size", "known"), [("avee", "small", "ave-nce"), ("ave", "tiny", "small, paper")])
+def test_an_unknown_recipe_or_size_names_those_there_are(name, size, known):
+    with pytest.raises(UsageError) as caught:
+        recipe(name, size)
+    assert known in caught.value.hint
+    assert caught.value.exit_code == 2
+
+
+def test_a_config_cannot_be_changed():
+    with pytest.raises(FrozenInstanceError):
+        recipe("ave", "small").batch_size = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("wrong", [{"batch_size": 1}, {"learning_rate": 0.0}, {"learning_rate": -1e-3}])
+def test_a_config_without_negatives_or_progress_is_refused(wrong):
+    with pytest.raises(ValueError, match="batch"):
+        replace(recipe("ave", "small"), **wrong)
+
+
+@pytest.mark.parametrize(("smallest", "largest"), [(0.0, 1.0), (0.8, 0.5), (0.5, 1.1)])
+def test_a_crop_larger_than_the_frame_is_refused(smallest, largest):
+    with pytest.raises(ValueError, match="crops"):
+        Augmentation(smallest, largest, brightness=0, saturation=0, amplitude=0)
