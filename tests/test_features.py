@@ -78,9 +78,7 @@ def test_the_paper_tensor_is_257_by_200_and_the_small_one_128_by_100():
 
 
 def test_without_padding_there_would_be_199_columns():
-    _, _, columns = scipy.signal.stft(
-        noise()[0], nperseg=480, noverlap=240, nfft=512, boundary=None, padded=False
-    )
+    _, _, columns = scipy.signal.stft(noise()[0], nperseg=480, noverlap=240, nfft=512, boundary=None, padded=False)
     assert columns.shape == (257, 199)
 
 
@@ -150,8 +148,10 @@ def test_anything_but_whole_seconds_is_refused(shape):
         features.log_spectrogram(torch.zeros(shape), PAPER_FRONT_END)
 
 
-@pytest.mark.xfail(strict=True, reason="features.py:25: matmul, sqrt and log run in bfloat16 inside autocast, as in "
-                   "encoder.py:55 and validation.py:52, but not in loop.py:219 (mistake 7)")  # fmt: skip
+@pytest.mark.xfail(
+    strict=True,
+    reason="features.py:25 is in bfloat16 inside autocast: encoder.py:54, validation.py:52, not loop.py:219",
+)
 def test_the_small_spectrogram_is_the_same_inside_autocast_as_in_training():
     waveforms = torch.from_numpy(noise(2))
     plain = features.log_spectrogram(waveforms, SMALL_FRONT_END)

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -6,7 +8,9 @@ from hypothesis import strategies as st
 from avsearch import pairs
 
 TIMES = st.lists(st.integers(0, 20_000_000), min_size=1, max_size=40, unique=True).map(sorted).map(np.array)
-MEDIA = st.lists(st.integers(0, 5), min_size=2, max_size=30).filter(lambda numbers: len(set(numbers)) > 1).map(np.array)
+MEDIA = (
+    st.lists(st.integers(0, 5), min_size=2, max_size=30).filter(lambda numbers: len(set(numbers)) > 1).map(np.array)
+)
 
 
 @given(frame_us=st.integers(0, 10**12))
@@ -27,7 +31,7 @@ def test_frames_with_a_whole_second_are_those_whose_second_sticks_out_nowhere(ti
 def test_thinned_times_begin_with_the_first_lie_apart_and_leave_no_gap_that_could_be_filled(times, apart_us):
     taken = pairs.thinned(times, apart_us=apart_us).tolist()
     assert taken[0] == times[0]
-    assert all(later - before >= apart_us for before, later in zip(taken, taken[1:], strict=False))
+    assert all(later - before >= apart_us for before, later in pairwise(taken))
     for time in set(times.tolist()) - set(taken):
         assert time - max(t for t in taken if t < time) < apart_us
 
@@ -37,7 +41,10 @@ def test_nothing_thinned_is_nothing():
 
 
 @given(
-    num_clips=st.integers(1, 40), batch_size=st.integers(1, 25), seed=st.integers(0, 2**32), num_epochs=st.integers(1, 4)
+    num_clips=st.integers(1, 40),
+    batch_size=st.integers(1, 25),
+    seed=st.integers(0, 2**32),
+    num_epochs=st.integers(1, 4),
 )
 def test_every_clip_is_drawn_once_an_epoch(num_clips, batch_size, seed, num_epochs):
     num_steps = -(-num_clips * num_epochs // batch_size)
@@ -56,7 +63,9 @@ def test_a_batch_depends_on_nothing_but_its_arguments(step, seed):
 
 
 def test_epochs_and_seeds_have_orders_of_their_own():
-    orders = [pairs.batch_clips(50, batch_size=50, step=step, seed=seed).tolist() for step in (0, 1) for seed in (0, 1)]
+    orders = [
+        pairs.batch_clips(50, batch_size=50, step=step, seed=seed).tolist() for step in (0, 1) for seed in (0, 1)
+    ]
     assert len({tuple(order) for order in orders}) == 4
 
 

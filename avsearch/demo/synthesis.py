@@ -83,9 +83,9 @@ def _in_a_room(rng: np.random.Generator, dry: np.ndarray) -> np.ndarray:
 
 
 def _random_equaliser(rng: np.random.Generator) -> Callable[[np.ndarray], np.ndarray]:
-    """A smooth filter: a tilt of up to 5 dB an octave, and four bumps or dips of up to 14 dB."""
-    tilt_db, bumps_db = rng.uniform(-7, 7), rng.uniform(-18, 18, 4)
-    centres, widths = rng.uniform(-4, 4, 4), rng.uniform(0.3, 1.2, 4)  # octaves about the pivot
+    """A smooth filter: a tilt of up to 6 dB an octave, and seven bumps or dips of up to 15 dB."""
+    tilt_db, bumps_db = rng.uniform(-6, 6), rng.uniform(-15, 15, 7)
+    centres, widths = rng.uniform(-4, 4, 7), rng.uniform(0.2, 1.2, 7)  # octaves about the pivot
 
     def gain_at(frequencies_hz: np.ndarray) -> np.ndarray:
         octaves = np.log2(np.maximum(frequencies_hz, 30) / PIVOT_HZ)

@@ -17,6 +17,7 @@ from avsearch.media.sound import SAMPLE_RATE_HZ
 
 ENCODE_TIMEOUT_S = 120.0
 PCM_PEAK = 32767
+SOUND_BITRATE = "192k"  # at 128k ffmpeg's AAC leaves holes in high bands, and other ones in tones than in noise
 ASIDE_PREFIX = ".writing-"  # what is not complete yet; may be deleted when nobody writes
 
 
@@ -110,7 +111,7 @@ def _command(inputs: list[ffmpeg.nodes.FilterableStream], clip: Path, *, num_bet
         acodec="aac",
         ar=SAMPLE_RATE_HZ,
         ac=1,
-        audio_bitrate="192k",
+        audio_bitrate=SOUND_BITRATE,
         movflags="+faststart",
         loglevel="level+error",
     )

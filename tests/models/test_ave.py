@@ -61,13 +61,18 @@ def test_vectors_have_128_numbers_and_length_one():
 
 def test_a_pair_is_judged_by_the_distance_of_its_vectors():
     network = tiny.network()
-    pictures, spectrograms = torch.randn(3, *tiny.FRONT_END.image_shape), torch.randn(3, *tiny.FRONT_END.audio_shape)
+    pictures, spectrograms = (
+        torch.randn(3, *tiny.FRONT_END.image_shape),
+        torch.randn(3, *tiny.FRONT_END.audio_shape),
+    )
     with torch.no_grad():
         logits = network(pictures, spectrograms)
         images, sounds = network.embed_images(pictures), network.embed_sounds(spectrograms)
     weight, bias = network.fc3.weight[:, 0].tolist(), network.fc3.bias.tolist()
     for row, image, sound in zip(logits.tolist(), images.tolist(), sounds.tolist(), strict=True):
-        assert row == pytest.approx([w * math.dist(image, sound) + b for w, b in zip(weight, bias, strict=True)], abs=1e-4)
+        assert row == pytest.approx(
+            [w * math.dist(image, sound) + b for w, b in zip(weight, bias, strict=True)], abs=1e-4
+        )
 
 
 def test_a_small_distance_means_that_the_pair_corresponds():

@@ -51,7 +51,9 @@ def test_tensors_that_do_not_fit_the_header_are_refused(tmp_path, wrong):
     assert "avsearch train" in caught.value.hint
 
 
-@pytest.mark.xfail(strict=True, reason="networks.py:47 builds from the header outside the try: IndexError, RuntimeError")
+@pytest.mark.xfail(
+    strict=True, reason="networks.py:47 builds from the header outside the try: IndexError, RuntimeError"
+)
 @pytest.mark.parametrize("widths", [(), (-4, 8, 8, 8)])
 def test_widths_that_make_no_network_are_refused(tmp_path, widths):
     tiny.save(tmp_path / "a", widths=widths)

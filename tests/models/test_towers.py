@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -41,7 +43,7 @@ def test_both_convolutions_of_each_block_have_the_shape_of_the_papers_table(shap
 def test_three_pools_halve_the_map_and_the_fourth_takes_its_maximum(shape, widths, blocks):
     with torch.device("meta"):
         tower = Tower(shape[0], widths)
-    pooled = [(before[0], *after[1:]) for before, after in zip(blocks, blocks[1:], strict=False)]
+    pooled = [(before[0], *after[1:]) for before, after in pairwise(blocks)]
     assert shapes_after(tower, torch.nn.MaxPool2d, shape) == pooled
     assert global_max(torch.empty(5, *blocks[-1])).shape == (5, blocks[-1][0])
 

@@ -1,17 +1,19 @@
 """A tiny config, tiny real clips, and cached clips made without ffmpeg."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import save_file
 
 from tests.media.clips import make_clip
 from tests.models import tiny
 from trainer.cache import CachedClip
 from trainer.config import TrainConfig
+from trainer.loop import TrainJob
 from trainer.recipes import recipe
 
 NUM_CLIPS = 8
@@ -43,7 +45,9 @@ def clips_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def cached_clip(tmp_path: Path) -> Callable[..., CachedClip]:
     """Write a clip of the cache from arrays, as `trainer.cache` documents them."""
 
-    def make(name: str, frames: np.ndarray, *, frame_us: np.ndarray, sound: np.ndarray, start_us: int = 0) -> CachedClip:
+    def make(
+        name: str, frames: np.ndarray, *, frame_us: np.ndarray, sound: np.ndarray, start_us: int = 0
+    ) -> CachedClip:
         path = tmp_path / f"{name}.safetensors"
         arrays = {
             "frames": np.ascontiguousarray(frames),
@@ -55,3 +59,27 @@ def cached_clip(tmp_path: Path) -> Callable[..., CachedClip]:
         return CachedClip(path, Path(f"{name}.mp4"), name)
 
     return make
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """So that sums are added up in one order, and small networks do not wait for threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Filled by whichever test trains first."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def job(
+    tmp_path: Path, clips_folder: Path, shared_cache: Path, tiny_config: Callable[..., TrainConfig]
+) -> TrainJob:
+    """Four steps of `ave` on the eight clips."""
+    out = tmp_path / "run"
+    return TrainJob(config=tiny_config(), paths=[clips_folder], out=out, cache=shared_cache, steps=4, device="cpu")

@@ -53,7 +53,9 @@ def test_the_avc_loss_is_that_of_a_plain_loop():
 def test_perfect_answers_have_a_loss_near_zero_because_softmax_is_taken_once():
     network, vectors = tiny.network(), torch.eye(6, 128)
     network.set_threshold(math.sqrt(2) / 2)  # own sounds at distance 0, others at the root of 2
-    assert float(avc_loss(network, vectors, vectors, PARTNER).detach()) < 0.01  # with a second softmax never below 0.313
+    assert (
+        float(avc_loss(network, vectors, vectors, PARTNER).detach()) < 0.01
+    )  # with a second softmax never below 0.313
 
 
 def test_at_the_threshold_the_loss_is_the_logarithm_of_two():
@@ -106,7 +108,9 @@ def test_the_threshold_learns_beside_the_contrast_without_moving_the_vectors():
 def test_the_contrastive_objective_is_the_contrast_plus_the_threshold():
     network, images, sounds = tiny.network(), unit_rows(0), unit_rows(1)
     ours = InfoNCE()(network, images, sounds, MEDIA, PARTNER)
-    contrast = loop_info_nce(images.double().numpy(), sounds.double().numpy(), MEDIA.tolist(), 1 / INITIAL_TEMPERATURE)
+    contrast = loop_info_nce(
+        images.double().numpy(), sounds.double().numpy(), MEDIA.tolist(), 1 / INITIAL_TEMPERATURE
+    )
     assert float(ours.detach()) == pytest.approx(contrast + loop_avc(network, images, sounds, PARTNER), rel=1e-5)
 
 

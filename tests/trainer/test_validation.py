@@ -1,0 +1,109 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from avsearch import features
+from tests.models import tiny
+from trainer import validation
+from trainer.dataset import Batch
+from trainer.validation import embed, validate
+
+CPU = torch.device("cpu")
+
+
+def batch(count=10, num_media=5, seed=0):
+    rng = np.random.default_rng(seed)
+    colours = rng.integers(0, 256, (count, 1, 1, 3))
+    hz = rng.uniform(100, 9000, (count, 1))
+    return Batch(
+        frames=torch.from_numpy(np.broadcast_to(colours, (count, 32, 32, 3)).astype(np.uint8)),
+        sounds=torch.from_numpy((0.4 * np.sin(2 * np.pi * hz * np.arange(48_000) / 48_000)).astype(np.float32)),
+        media=torch.arange(count) % num_media,
+        partner=torch.arange(count).roll(1),
+    )
+
+
+def spread_network(pairs):
+    """Centred so that its answers differ: a threshold at the mean distance makes about half of them yes."""
+    network = tiny.network()
+    images, sounds = embed(network, pairs, tiny.FRONT_END, CPU)
+    with torch.no_grad():
+        network.vision_head[2].bias -= 1.2 * images.mean(dim=0)
+        network.audio_head[2].bias -= 1.2 * sounds.mean(dim=0)
+        images, sounds = embed(network, pairs, tiny.FRONT_END, CPU)
+        network.set_threshold(float(torch.cdist(images, sounds).mean()))
+    return network
+
+
+@pytest.fixture(autouse=True)
+def exact_arithmetic(monkeypatch):
+    monkeypatch.setattr(validation, "fast_bfloat16", lambda _: False)
+
+
+def loop_figures(network, pairs):
+    """One pair after the other, in double precision."""
+    with torch.no_grad():
+        images = network.embed_images(features.image_tensor(pairs.frames, tiny.FRONT_END)).double().numpy()
+        sounds = network.embed_sounds(features.log_spectrogram(pairs.sounds, tiny.FRONT_END)).double().numpy()
+    (w0, w1), (b0, b1) = network.fc3.weight[:, 0].tolist(), network.fc3.bias.tolist()
+
+    def says_yes(i, j):
+        distance = math.dist(images[i], sounds[j])
+        return w1 * distance + b1 > w0 * distance + b0
+
+    count = len(images)
+    others = [(i, j) for i in range(count) for j in range(count) if pairs.media[i] != pairs.media[j]]
+    right_yes = sum(says_yes(i, i) for i in range(count)) / count
+    right_no = sum(not says_yes(i, j) for i, j in others) / len(others)
+    nearer = sum(images[i] @ sounds[i] > images[i] @ sounds[j] for i, j in others) / len(others)
+    return (right_yes + right_no) / 2, nearer
+
+
+def test_the_figures_are_those_of_a_plain_loop():
+    pairs = batch()
+    network = spread_network(pairs)
+    found = validate(network, pairs, tiny.FRONT_END, CPU)
+    accuracy, nearer = loop_figures(network.eval(), pairs)
+    assert found.avc_accuracy == pytest.approx(accuracy, abs=1e-6)
+    assert found.nearer == pytest.approx(nearer, abs=1e-6)
+    assert 0.1 < nearer < 0.9  # neither figure is trivial here
+    assert 0.1 < accuracy < 0.9
+
+
+def test_validation_teaches_the_batch_norms_nothing():
+    network = tiny.network().train()
+    before = {name: buffer.clone() for name, buffer in network.named_buffers()}
+    validate(network, batch(), tiny.FRONT_END, CPU)
+    for name, buffer in network.named_buffers():
+        assert torch.equal(buffer, before[name]), name
+    assert network.training  # and training goes on
+
+
+def test_in_training_mode_the_batch_norms_would_have_moved():
+    network = tiny.network().train()
+    before = {name: buffer.clone() for name, buffer in network.named_buffers()}
+    embed(network, batch(), tiny.FRONT_END, CPU)
+    assert not all(torch.equal(buffer, before[name]) for name, buffer in network.named_buffers())
+
+
+def test_a_row_is_judged_alike_alone_and_among_many():
+    pairs = batch(count=70, num_media=7)
+    network = tiny.network()
+    with torch.no_grad():
+        images, sounds = embed(network, pairs, tiny.FRONT_END, CPU)
+        first = Batch(pairs.frames[:1], pairs.sounds[:1], pairs.media[:1], pairs.partner[:1])
+        image, sound = embed(network, first, tiny.FRONT_END, CPU)
+    assert images.shape == sounds.shape == (70, 128)
+    torch.testing.assert_close(images[:1], image)
+    torch.testing.assert_close(sounds[:1], sound)
+
+
+def test_a_network_that_tells_all_pairs_right_reaches_one(monkeypatch):
+    pairs = batch(count=6, num_media=6)
+    network = tiny.network()
+    network.set_threshold(0.7)
+    monkeypatch.setattr(validation, "embed", lambda *_: (torch.eye(6, 128), torch.eye(6, 128)))
+    found = validate(network, pairs, tiny.FRONT_END, CPU)
+    assert (found.avc_accuracy, found.nearer) == (1.0, 1.0)
