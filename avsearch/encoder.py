@@ -10,6 +10,7 @@ import torch
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from avsearch import features
+from avsearch.errors import UsageError
 from avsearch.front_end import FrontEnd
 from avsearch.models.networks import EmbeddingNetwork, load_network
 from avsearch.models.weights import WeightsHeader
@@ -50,7 +51,7 @@ class Encoder:
     def _encode(self, inputs: np.ndarray, embed: Callable[[torch.Tensor], torch.Tensor]) -> np.ndarray:
         vectors = [np.zeros((0, self.header.dim), np.float32)]
         for first in range(0, len(inputs), BATCH):
-            batch = torch.from_numpy(np.ascontiguousarray(inputs[first : first + BATCH])).to(self._device)
+            batch = torch.from_numpy(np.array(inputs[first : first + BATCH])).to(self._device)
             with torch.autocast(self._device.type, torch.bfloat16, enabled=fast_bfloat16(self._device)):
                 vectors.append(embed(batch).float().cpu().numpy())
         return np.concatenate(vectors)
@@ -65,6 +66,7 @@ def load_encoder(path: Path, device: str = "auto") -> Encoder:
 
     Raises:
         WeightsError: the file cannot be used.
+        UsageError: there is no such device.
     """
     network, header = load_network(path)
     target = choose_device(device)
@@ -75,10 +77,19 @@ def load_encoder(path: Path, device: str = "auto") -> Encoder:
 
 
 def choose_device(name: str) -> torch.device:
-    """`auto` -> a GPU when there is one, else the CPU; other names as torch knows them."""
+    """`auto` -> a GPU when there is one, else the CPU; other names as torch knows them.
+
+    Raises:
+        UsageError: there is no such device.
+    """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # torch asserts that it was built for the device
+        raise UsageError(f"There is no device {name} here.", hint="Use auto, cpu, cuda or cuda:N.") from error
+    return device
 
 
 def fast_bfloat16(device: torch.device) -> bool:

@@ -19,11 +19,12 @@ def log_spectrogram(waveforms: torch.Tensor, front_end: FrontEnd) -> torch.Tenso
     """
     if waveforms.ndim != 2 or waveforms.shape[1] != MOMENT_SAMPLES:
         raise ValueError(f"expected (B, {MOMENT_SAMPLES}) waveforms, got {tuple(waveforms.shape)}")
-    magnitude = stft_magnitude(waveforms, front_end)
-    if front_end.num_bands:
-        bands = torch.from_numpy(mel_filterbank(front_end)).to(waveforms.device)
-        magnitude = torch.matmul(bands, magnitude.square()).sqrt()
-    log_magnitude = torch.log(magnitude + front_end.log_floor)
+    with torch.autocast(waveforms.device.type, enabled=False):  # the same numbers in training and in use
+        magnitude = stft_magnitude(waveforms, front_end)
+        if front_end.num_bands:
+            bands = torch.from_numpy(mel_filterbank(front_end)).to(waveforms.device)
+            magnitude = torch.matmul(bands, magnitude.square()).sqrt()
+        log_magnitude = torch.log(magnitude + front_end.log_floor)
     return ((log_magnitude - front_end.log_mean) / front_end.log_std).unsqueeze(1)
 
 

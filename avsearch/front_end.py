@@ -39,10 +39,14 @@ class FrontEnd:
     pixel_std: float = 0.25
 
     def __post_init__(self) -> None:
-        if MOMENT_SAMPLES % self.hop or not self.hop <= self.window <= self.n_fft:
-            raise ValueError("the hop must divide a second, and hop <= window <= n_fft")
-        if not 0 < self.image_side <= self.short_side or self.log_std <= 0 or self.num_bands < 0:
-            raise ValueError("sides, bands and the standard deviation must be positive")
+        if not 0 < self.hop <= self.window <= self.n_fft or MOMENT_SAMPLES % self.hop:
+            raise ValueError("the hop must divide a second, and 0 < hop <= window <= n_fft")
+        if (self.n_fft - self.hop) % 2:
+            raise ValueError("n_fft - hop must be even: a second is extended by half of it at both ends")
+        if not 0 < self.image_side <= self.short_side or self.num_bands < 0:
+            raise ValueError("sides must be positive, and the square must fit into the frame")
+        if min(self.log_std, self.log_floor, self.pixel_std) <= 0:
+            raise ValueError("standard deviations and the floor of the logarithm must be positive")
 
     @property
     def num_bins(self) -> int:

@@ -80,9 +80,6 @@ def test_the_fast_vectors_of_pictures_are_those_of_the_plain_network(network, lo
     assert cosines(loaded.encode_images(pictures()), truth).min() >= 0.999
 
 
-@pytest.mark.xfail(
-    strict=True, reason="encoder.py:54: the spectrogram is made inside autocast: 0.9989, outside 0.9994"
-)
 def test_the_fast_vectors_of_sounds_are_those_of_the_plain_network(network, loaded):
     _, truth = plain_vectors(network)
     assert (truth @ truth.T).mean() < 0.9
@@ -139,14 +136,12 @@ def test_the_encoder_declares_its_front_end(loaded):
         loaded.encode_images(np.zeros((1, 128, 128, 3), np.uint8))
 
 
-@pytest.mark.xfail(strict=True, reason="encoder.py:53: torch.from_numpy warns about arrays that cannot be written")
 def test_arrays_that_cannot_be_written_are_encoded_without_a_warning(loaded):
     waveforms = sounds(1)
     waveforms.flags.writeable = False
     assert loaded.encode_sounds(waveforms).shape == (1, 128)
 
 
-@pytest.mark.xfail(strict=True, reason="encoder.py:81: torch's own error comes through")
 @pytest.mark.parametrize("device", ["banana", "cuda:99"])
 def test_a_device_that_is_not_there_is_one_sentence(network, tmp_path, device):
     tiny.save(tmp_path / "a", network, widths=SMALL_WIDTHS, front_end=FRONT_END)

@@ -148,10 +148,6 @@ def test_anything_but_whole_seconds_is_refused(shape):
         features.log_spectrogram(torch.zeros(shape), PAPER_FRONT_END)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="features.py:25 is in bfloat16 inside autocast: encoder.py:54, validation.py:52, not loop.py:219",
-)
 def test_the_small_spectrogram_is_the_same_inside_autocast_as_in_training():
     waveforms = torch.from_numpy(noise(2))
     plain = features.log_spectrogram(waveforms, SMALL_FRONT_END)

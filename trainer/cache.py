@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
 from avsearch import media, pairs
@@ -46,7 +48,10 @@ def fill_cache(
         TrainingError: the cache cannot be written.
     """
     directory = directory / f"{front_end.short_side}px"
-    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(directory, error.strerror) from error
     progress.stage("decode", len(files), "file")
     clips: list[CachedClip] = []
     failures: list[Failed] = []
@@ -73,6 +78,9 @@ def _cached(path: Path, directory: Path, front_end: FrontEnd) -> list[CachedClip
     """The clips of one file: from the cache where its listing is complete, else decoded now."""
     try:
         content = media.content_hash(path)
+    except OSError as error:
+        return Failed(path, f"cannot be read ({error.strerror}).")
+    try:
         listing = directory / f"{content}.json"
         if not listing.exists():
             names = [clip.name for clip in _decode(path, content, directory, front_end)]
@@ -81,10 +89,9 @@ def _cached(path: Path, directory: Path, front_end: FrontEnd) -> list[CachedClip
     except MediaError as error:
         return Failed(path, str(error).removeprefix(f"{path}: "))
     except OSError as error:
-        raise TrainingError(
-            f"{directory}: the cache of decoded clips cannot be written ({error.strerror}).",
-            hint="Free some space or name another folder with --cache, and run the same command again.",
-        ) from error
+        raise _unwritable(directory, error.strerror) from error
+    except SafetensorError as error:  # what safetensors makes of a full disk
+        raise _unwritable(directory, str(error)) from error
     if not names:
         return Failed(path, "has no second with both picture and sound.")
     return [CachedClip(directory / name, path, content) for name in names]
@@ -100,7 +107,7 @@ def _decode(path: Path, content: str, directory: Path, front_end: FrontEnd) -> I
         clip = _decode_window(path, info, window, times_us, front_end.short_side)
         if clip is not None:
             target = directory / f"{content}-{number:02d}.safetensors"
-            aside = target.with_suffix(".part")
+            aside = _aside(target)
             save_file(clip, aside)
             aside.replace(target)
             yield target
@@ -130,6 +137,18 @@ def _decode_window(
 
 
 def _publish(path: Path, content: bytes) -> None:
-    aside = path.with_suffix(".part")
+    aside = _aside(path)
     aside.write_bytes(content)
     aside.replace(path)
+
+
+def _aside(path: Path) -> Path:
+    """A name of this thread's own: copies of one content may be decoded side by side."""
+    return path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
+
+
+def _unwritable(directory: Path, reason: str | None) -> TrainingError:
+    return TrainingError(
+        f"{directory}: the cache of decoded clips cannot be written ({reason}).",
+        hint="Free some space or name another folder with --cache, and run the same command again.",
+    )

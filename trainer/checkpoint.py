@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import xxhash
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
@@ -30,7 +31,7 @@ def save_checkpoint(path: Path, learner: Learner, state: Mapping[str, Any]) -> N
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_suffix(".part")
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in _tensors(learner)}
-    save_file(tensors, aside, metadata={"state": json.dumps(state)})
+    save_file(tensors, aside, metadata={"state": json.dumps(state), "checksum": _checksum(tensors)})
     aside.replace(path)
 
 
@@ -42,12 +43,15 @@ def load_checkpoint(path: Path, learner: Learner) -> dict[str, Any]:
     """
     try:
         with safe_open(path, framework="pt") as file:
-            state: dict[str, Any] = json.loads(file.metadata()["state"])
+            metadata = file.metadata()
+        state: dict[str, Any] = json.loads(metadata["state"])
         saved = load_file(path)
+        if metadata["checksum"] != _checksum(saved):
+            raise ValueError("the checksum is another")
         learner.network.load_state_dict(_part(saved, "network."))
         learner.objective.load_state_dict(_part(saved, "objective."))
         _load_optimizer(learner.optimizer, _part(saved, "optimizer."))
-    except (SafetensorError, KeyError, RuntimeError, ValueError) as error:
+    except (SafetensorError, OSError, KeyError, TypeError, RuntimeError, ValueError) as error:
         raise TrainingError(
             f"{path}: cannot be resumed from; it is damaged or belongs to another network.",
             hint="Train into another folder with --out.",
@@ -63,6 +67,14 @@ def _tensors(learner: Learner) -> Iterator[tuple[str, torch.Tensor]]:
     for index, values in learner.optimizer.state_dict()["state"].items():
         for name, value in values.items():
             yield f"optimizer.{index}.{name}", torch.as_tensor(value)
+
+
+def _checksum(tensors: Mapping[str, torch.Tensor]) -> str:
+    digest = xxhash.xxh3_128()
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _load_optimizer(optimizer: torch.optim.Optimizer, saved: Mapping[str, torch.Tensor]) -> None:

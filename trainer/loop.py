@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -26,7 +27,7 @@ from trainer.checkpoint import Learner, load_checkpoint, save_checkpoint
 from trainer.config import Schedule, TrainConfig
 from trainer.dataset import Batch, Clips, middle_seconds, training_batches, validation_pairs
 from trainer.objectives import objective
-from trainer.runlog import RunLog, provenance
+from trainer.runlog import RunLog, data_fingerprint, provenance
 from trainer.sources import find_sources, hold_out
 from trainer.validation import Validation, embed, validate
 
@@ -147,7 +148,10 @@ def _measured(train: Clips, config: TrainConfig) -> FrontEnd:
     every = max(len(train.clips) // _STATISTICS_CLIPS, 1)
     plain = replace(config.front_end, log_mean=0.0, log_std=1.0)
     spectrogram = features.log_spectrogram(middle_seconds(train.clips[::every]), plain)
-    return replace(plain, log_mean=round(float(spectrogram.mean()), 4), log_std=round(float(spectrogram.std()), 4))
+    mean, deviation = round(float(spectrogram.mean()), 4), round(float(spectrogram.std()), 4)
+    if deviation == 0:
+        raise TrainingError("The sound of the training videos is all silence.", hint="Name videos with sound.")
+    return replace(plain, log_mean=mean, log_std=deviation)
 
 
 def _learner(run: _Run) -> Learner:
@@ -167,25 +171,41 @@ def _start(run: _Run, learner: Learner) -> dict[str, Any]:
     """Where to begin: at the last checkpoint, or at step 0 with the threshold and the step count fixed."""
     last = _checkpoint(run.job, "last")
     if run.job.resume and last.exists():
-        return load_checkpoint(last, learner)
+        return _resumed(run, load_checkpoint(last, learner))
     network = learner.network
     assert isinstance(network, AVENet)
     first = next(training_batches(run.train, run.config, seed=run.job.seed, steps=range(1)))
     with torch.no_grad():
         images, sounds = embed(network, first, run.config.front_end, run.device)
         network.set_threshold(float(torch.linalg.vector_norm(images - sounds, dim=1).mean()))
-    return {"step": 0, "steps": run.job.steps or _affordable_steps(run, learner), "best": None, "best_step": 0}
+    return {
+        "step": 0,
+        "steps": run.job.steps or _affordable_steps(run, learner),
+        "best": None,
+        "best_step": 0,
+        "data": data_fingerprint(run.train),
+    }
+
+
+def _resumed(run: _Run, state: dict[str, Any]) -> dict[str, Any]:
+    """Go on to the steps asked for, else to those of the first call, on the same media."""
+    if state["data"] != data_fingerprint(run.train):
+        raise TrainingError(
+            f"{run.job.out}: this run was begun with other media or another split of them.",
+            hint="Name the same ones to resume it, or train into another folder with --out.",
+        )
+    return state | {"steps": max(run.job.steps or state["steps"], state["step"])}
 
 
 def _affordable_steps(run: _Run, learner: Learner) -> int:
     """How many steps fit into the minutes, timed on copies so that nothing is learnt yet."""
     trial = copy.deepcopy(learner)
-    times = []
+    ends = [time.monotonic()]
     steps = range(_WARM_STEPS + _TIMED_STEPS)
     for batch in training_batches(run.train, run.config, seed=run.job.seed, steps=steps):
-        began = time.monotonic()
         _step(run, trial, batch, learning_rate=0.0)
-        times.append(time.monotonic() - began)
+        ends.append(time.monotonic())  # waiting for the batch included
+    times = [end - begin for begin, end in pairwise(ends)]
     began = time.monotonic()
     assert isinstance(trial.network, AVENet)
     validate(trial.network, run.held_out, run.config.front_end, run.device)
@@ -222,15 +242,13 @@ def _step(run: _Run, learner: Learner, batch: Batch, *, learning_rate: float) ->
         images, sounds = network.embed_images(frames), network.embed_sounds(spectrograms)  # type: ignore[operator]
     loss = learner.objective(network, images, sounds, batch.media, batch.partner)
     value = float(loss.detach())
-    if not math.isfinite(value):
-        raise TrainingError(
-            "The loss is no longer a number.", hint="Resume from the last checkpoint with --resume."
-        )
     for group in learner.optimizer.param_groups:
         group["lr"] = learning_rate
     learner.optimizer.zero_grad(set_to_none=True)
     loss.backward()
-    torch.nn.utils.clip_grad_norm_(network.parameters(), _CLIP_NORM)
+    slope = float(torch.nn.utils.clip_grad_norm_(network.parameters(), _CLIP_NORM))
+    if not math.isfinite(value + slope):
+        raise TrainingError("The loss is no longer a number.", hint="Go on from the last checkpoint: --resume.")
     learner.optimizer.step()
     return value
 
@@ -243,7 +261,7 @@ def learning_rate(config: TrainConfig, step: int, *, steps: int, num_clips: int)
     if config.schedule is Schedule.COSINE:
         done = (step - warmup_steps) / max(steps - warmup_steps, 1)
         return config.learning_rate * (1 + math.cos(math.pi * done)) / 2
-    epoch = step * config.batch_size // num_clips
+    epoch = step * min(config.batch_size, num_clips) // num_clips
     return float(config.learning_rate * _PAPER_DECAY ** (epoch // _PAPER_DECAY_EPOCHS))
 
 

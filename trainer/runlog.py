@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import platform
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -29,8 +30,8 @@ class RunLog:
     def open(cls, out: Path, *, resume: bool) -> RunLog:
         """The log of a run folder; emptied unless the run is resumed."""
         log = cls(out / "log.jsonl")
-        if not resume:
-            log.path.write_text("")
+        with log.path.open("a" if resume else "w") as file:
+            file.write("\n" if resume else "")  # ends a line that a killed run left unfinished
         return log
 
     def add_step(self, step: int, loss: float, learning_rate: float) -> None:
@@ -43,7 +44,7 @@ class RunLog:
         """Draw loss and validation over the steps as `curve.png`."""
         from matplotlib.figure import Figure  # noqa: PLC0415  (half a second that no other command needs)
 
-        lines = [json.loads(line) for line in self.path.read_text().splitlines()]
+        lines = list(self._lines())
         steps, losses = _columns(lines, "loss")
         figure = Figure(figsize=(8, 4.5), layout="constrained")
         axes = figure.add_subplot(xlabel="step", ylabel="training loss")
@@ -58,6 +59,12 @@ class RunLog:
         figure.savefig(curve, dpi=120)
         return curve
 
+    def _lines(self) -> Iterator[dict[str, Any]]:
+        """All lines; one that a killed run left unfinished is no line."""
+        for line in self.path.read_text().splitlines():
+            with suppress(json.JSONDecodeError):
+                yield json.loads(line)
+
     def _add(self, fields: dict[str, Any]) -> None:
         with self.path.open("a") as file:
             file.write(json.dumps(fields) + "\n")
@@ -65,17 +72,22 @@ class RunLog:
 
 def provenance(train: Clips, *, seed: int) -> dict[str, Any]:
     """Where weights come from: command, versions, seed, and a fingerprint of the training media."""
-    hashes = sorted({clip.content_hash for clip in train.clips})
     return {
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
         "avsearch": version("avsearch"),
         "torch": torch.__version__,
         "python": platform.python_version(),
         "seed": seed,
-        "training_media": len(hashes),
+        "training_media": train.num_media,
         "training_clips": len(train.clips),
-        "data_fingerprint": xxhash.xxh3_128("".join(hashes).encode()).hexdigest(),
+        "data_fingerprint": data_fingerprint(train),
     }
+
+
+def data_fingerprint(train: Clips) -> str:
+    """xxh3-128 over the content hashes of the training media, in their order."""
+    hashes = sorted({clip.content_hash for clip in train.clips})
+    return xxhash.xxh3_128("".join(hashes).encode()).hexdigest()
 
 
 def _columns(lines: Iterable[dict[str, Any]], name: str) -> tuple[list[int], list[float]]:

@@ -33,11 +33,11 @@ def find_sources(paths: Sequence[Path], manifest: Path | None) -> Sources:
     if manifest is None:
         return Sources(train=media.media_files(paths), val=None)
     rows = read_manifest(manifest).rows
-    below = [path.absolute() for path in paths]
+    below = [path.resolve() for path in paths]
 
     def chosen(split: str) -> list[Path]:
         named = (row.path for row in rows if row.split == split)
-        return [path for path in named if any(path.is_relative_to(folder) for folder in below)]
+        return [path for path in named if any(path.resolve().is_relative_to(folder) for folder in below)]
 
     train = chosen("train")
     if not train:

@@ -16,34 +16,40 @@ if TYPE_CHECKING:
     from avsearch.moments import Progress
 
 
-def evaluate(
-    manifest: Annotated[
-        Path, typer.Option("--manifest", help="CSV with path, labels, split and any more columns.")
-    ],
-    split: Annotated[str, typer.Option("--split", help="Which rows of the manifest.")] = "test",
-    label_column: Annotated[
-        str, typer.Option("--label-column", help="The column whose labels say what is relevant.")
-    ] = "labels",
-    group: Annotated[
-        str,
-        typer.Option(
-            "--group",
-            metavar="COL,...",
-            help="Columns whose values say what is of one source; within a modality it is left out.",
-        ),
-    ] = "",
-    k: Annotated[int, typer.Option("-k", min=1, help="nDCG at this rank.")] = 30,
-    library: LibraryOption = None,
-    model: Annotated[
-        Path | None,
-        typer.Option(
-            "--model", help="Evaluate a weights file instead, by the paper's protocol: one random frame each."
-        ),
-    ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Draws the frames of the paper's protocol.")] = 0,
-    report: Annotated[Path, typer.Option("--report", help="Folder for report.json and report.md.")] = Path(
-        "report"
+ManifestFile = Annotated[
+    Path, typer.Option("--manifest", help="CSV with path, labels, split and any more columns.")
+]
+Split = Annotated[str, typer.Option("--split", help="Which rows of the manifest.")]
+LabelColumn = Annotated[str, typer.Option("--label-column", help="The column whose labels say what is relevant.")]
+Group = Annotated[
+    str,
+    typer.Option(
+        "--group",
+        metavar="COL,...",
+        help="Columns whose values say what is of one source; within a modality it is left out.",
     ),
+]
+Rank = Annotated[int, typer.Option("-k", min=1, help="nDCG at this rank.")]
+Model = Annotated[
+    Path | None,
+    typer.Option(
+        "--model", help="Evaluate a weights file instead, by the paper's protocol: one random frame each."
+    ),
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Draws the frames of the paper's protocol.")]
+Report = Annotated[Path, typer.Option("--report", help="Folder for report.json and report.md.")]
+
+
+def evaluate(
+    manifest: ManifestFile,
+    split: Split = "test",
+    label_column: LabelColumn = "labels",
+    group: Group = "",
+    k: Rank = 30,
+    library: LibraryOption = None,
+    model: Model = None,
+    seed: Seed = 0,
+    report: Report = Path("report"),
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:

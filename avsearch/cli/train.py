@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,29 +11,39 @@ from avsearch.cli.options import DeviceOption, ManifestOption
 from avsearch.cli.output import list_failures, say, shown_progress
 from avsearch.errors import UsageError
 
+if TYPE_CHECKING:
+    from trainer.loop import Trained
+
 DEFAULT_MINUTES = 10.0
 
 
+Paths = Annotated[list[Path], typer.Argument(help="Videos, or folders of them to any depth.", metavar="PATH...")]
+Out = Annotated[Path, typer.Option("--out", help="Folder for the weights, the log, the curve and checkpoints.")]
+Recipe = Annotated[str, typer.Option("--recipe", help="ave-nce (better search) or ave (as published).")]
+Size = Annotated[str, typer.Option("--size", help="small (CPU-sized) or paper.")]
+Steps = Annotated[int | None, typer.Option("--steps", min=1, help="Train this many steps.")]
+Minutes = Annotated[
+    float | None,
+    typer.Option("--minutes", min=0.01, help="Train about this long, decoding not counted. [default: 10]"),
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")]
+Cache = Annotated[
+    Path | None, typer.Option("--cache", help="Folder for decoded clips, shared by runs. [default: OUT/cache]")
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Of everything that is random.")]
+
+
 def train(
-    paths: Annotated[
-        list[Path], typer.Argument(help="Videos, or folders of them to any depth.", metavar="PATH...")
-    ],
-    out: Annotated[Path, typer.Option("--out", help="Folder for the weights, the log, the curve and checkpoints.")],
-    recipe: Annotated[
-        str, typer.Option("--recipe", help="ave-nce (better search) or ave (as published).")
-    ] = "ave-nce",
-    size: Annotated[str, typer.Option("--size", help="small (CPU-sized) or paper.")] = "small",
-    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Train this many steps.")] = None,
-    minutes: Annotated[
-        float | None,
-        typer.Option("--minutes", min=0.01, help="Train about this long, decoding not counted. [default: 10]"),
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    paths: Paths,
+    out: Out,
+    recipe: Recipe = "ave-nce",
+    size: Size = "small",
+    steps: Steps = None,
+    minutes: Minutes = None,
+    resume: Resume = False,
     manifest: ManifestOption = None,
-    cache: Annotated[
-        Path | None, typer.Option("--cache", help="Folder for decoded clips, shared by runs. [default: OUT/cache]")
-    ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of everything that is random.")] = 0,
+    cache: Cache = None,
+    seed: Seed = 0,
     device: DeviceOption = "auto",
 ) -> None:
     """Learn from videos which pictures go with which sounds; no labels are needed or read.
@@ -63,13 +73,17 @@ def train(
     )
     with shown_progress() as progress:
         trained = train_network(job, progress)
-    say(
-        f"Trained {trained.steps} steps. On held-out videos: AVC accuracy {trained.validation.avc_accuracy:.3f}, a "
-        f"true pair nearer than a false one in {trained.validation.nearer:.3f} of cases (chance: 0.5 both)."
-    )
-    say(f"Next: avsearch index PATH... --model {trained.weights}")
+    _say_result(trained)
     print(trained.weights)
     if trained.failures:
         say(f"{len(trained.failures)} files were left out:")
         list_failures(trained.failures)
         raise typer.Exit(3)
+
+
+def _say_result(trained: Trained) -> None:
+    say(
+        f"Trained {trained.steps} steps. On held-out videos: AVC accuracy {trained.validation.avc_accuracy:.3f}, a "
+        f"true pair nearer than a false one in {trained.validation.nearer:.3f} of cases (chance: 0.5 both)."
+    )
+    say(f"Next: avsearch index PATH... --model {trained.weights}")

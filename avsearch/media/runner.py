@@ -134,6 +134,8 @@ def _start(argv: Sequence[str]) -> subprocess.Popen[bytes]:
         )
     except FileNotFoundError:
         raise MediaError(f"{argv[0]} is not installed.", hint=INSTALL_HINT) from None
+    except OSError as error:
+        raise MediaError(f"{argv[0]} cannot be started ({error.strerror}).", hint=INSTALL_HINT) from error
 
 
 def _stream(stream: IO[bytes] | None) -> IO[bytes]:

@@ -44,10 +44,10 @@ def load_network(path: Path) -> tuple[AVENet, WeightsHeader]:
             hint="Upgrade avsearch, or train a model with `avsearch train`.",
         )
     verify_weights(path)
-    network = ARCHITECTURES[header.architecture](header.widths)
     try:
+        network = ARCHITECTURES[header.architecture](header.widths)
         network.load_state_dict(load_file(path))
-    except RuntimeError as error:
+    except (RuntimeError, IndexError) as error:
         raise WeightsError(
             f"{path}: its tensors do not fit the architecture {header.architecture} that its header names.",
             hint=TRAIN_HINT,

@@ -72,7 +72,7 @@ def read_header(path: Path) -> WeightsHeader:
         with safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}
         return _parse_header(path, json.loads(metadata[_HEADER_KEY]))
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+    except (SafetensorError, OSError, LookupError, TypeError, ValueError, AttributeError) as error:
         raise WeightsError(f"{path}: is not a weights file of avsearch.", hint=TRAIN_HINT) from error
 
 
@@ -96,8 +96,16 @@ def save_weights(path: Path, tensors: Mapping[str, np.ndarray], header: WeightsH
     fields = asdict(header) | {"format": FORMAT_VERSION, "fingerprint": _fingerprint(contiguous, header)}
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     save_file(contiguous, aside, metadata={_HEADER_KEY: json.dumps(fields, sort_keys=True)})
+    aside.chmod(0o666 & ~_umask())  # safetensors lets only the owner read
     aside.replace(path)
     return read_header(path)
+
+
+def _umask() -> int:
+    """The process's umask, which can only be read by setting it."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def _parse_header(path: Path, fields: dict[str, Any]) -> WeightsHeader:

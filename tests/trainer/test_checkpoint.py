@@ -106,9 +106,6 @@ def test_a_checkpoint_of_another_network_or_objective_is_refused(saved, other):
         load_checkpoint(path, learner(**other))
 
 
-@pytest.mark.xfail(
-    strict=True, reason="checkpoint.py:50 does not catch TypeError (no metadata) nor OSError (no file)"
-)
 @pytest.mark.parametrize("kind", ["bare", "missing"])
 def test_a_checkpoint_without_a_state_or_a_missing_one_is_refused(tmp_path, kind):
     path = tmp_path / "best.safetensors"
@@ -118,7 +115,6 @@ def test_a_checkpoint_without_a_state_or_a_missing_one_is_refused(tmp_path, kind
         load_checkpoint(path, learner())
 
 
-@pytest.mark.xfail(strict=True, reason="checkpoint.py:33 stores no checksum: a flipped bit is trained on")
 def test_a_flipped_bit_is_found(saved):
     _, path = saved
     data = bytearray(path.read_bytes())

@@ -100,6 +100,14 @@ def test_validation_frames_are_spread_over_the_clip_and_not_changed(timed_clips)
     assert (batch.media[batch.partner] != batch.media).all()
 
 
+def test_validation_sees_the_middle_of_each_frame(cached_clip):
+    rows, columns = np.mgrid[:36, :52].astype(np.uint8)
+    frame = np.stack([rows, columns, rows], axis=2)[None]
+    clips = [cached_clip(name, frame, frame_us=[500_000], sound=sawtooth(0, 48_000)) for name in "ab"]
+    square = validation_pairs(Clips.of(clips), tiny.FRONT_END, pairs_per_clip=1).frames[0]
+    assert square[0, 0].tolist() == [2, 10, 2]  # (36 - 32) / 2 from the top, (52 - 32) / 2 from the left
+
+
 def test_a_clip_with_fewer_frames_than_pairs_gives_each_frame_once(cached_clip):
     frames = np.broadcast_to(np.arange(2, dtype=np.uint8)[:, None, None, None], (2, 36, 36, 3))
     clips = [cached_clip(n, frames, frame_us=[500_000, 700_000], sound=sawtooth(0, 60_000)) for n in "ab"]

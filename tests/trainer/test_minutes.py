@@ -22,9 +22,6 @@ def test_minutes_fix_the_number_of_steps_before_the_first_one(job, monkeypatch):
     assert progress.notes[-1] == f"loss {losses(job.out)[steps]:.3f}"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="loop.py:186 starts its clock when a batch is there: waiting for it counts nothing"
-)
 def test_minutes_hold_where_reading_clips_is_slower_than_training_on_them(job, monkeypatch):
     clock = SimpleNamespace(now=0.0)
 

@@ -38,17 +38,11 @@ def test_resuming_what_was_never_begun_begins(job):
     assert train(replace(job, resume=True), Silent()).steps == 4
 
 
-@pytest.mark.xfail(
-    strict=True, reason="loop.py:170 takes the step count of the checkpoint: --steps does nothing then"
-)
 def test_a_resumed_run_goes_on_to_the_steps_asked_for(job):
     train(job, Silent())
     assert train(replace(job, resume=True, steps=6), Silent()).steps == 6
 
 
-@pytest.mark.xfail(
-    strict=True, reason="loop.py:129 measures the front end again on resume, and nothing compares the media"
-)
 def test_resuming_with_other_media_is_refused_or_keeps_the_front_end(tmp_path, job, clips_folder):
     first = train(job, Silent())
     quiet = ["-af", "volume=0.01"]

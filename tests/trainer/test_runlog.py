@@ -46,7 +46,6 @@ def test_the_curve_is_a_picture(tmp_path, steps):
         assert picture.width > 500
 
 
-@pytest.mark.xfail(strict=True, reason="runlog.py:46: a line cut by a kill ends every later run before its weights")
 def test_a_line_cut_short_does_not_cost_the_curve(tmp_path):
     log = RunLog.open(tmp_path, resume=False)
     log.add_step(0, 1.0, 1e-3)

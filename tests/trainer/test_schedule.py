@@ -23,9 +23,6 @@ def test_the_papers_rate_does_not_know_how_long_the_run_is():
     assert learning_rate(AVE, 100, steps=101, num_clips=500) == learning_rate(AVE, 100, steps=10**6, num_clips=500)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="loop.py:246: a batch holds at most all clips, but the epoch counts batch_size"
-)
 def test_with_fewer_clips_than_a_batch_each_step_is_an_epoch():
     rates = [learning_rate(AVE, step, steps=1000, num_clips=50) for step in (0, 15, 16, 32)]
     assert rates == pytest.approx([1e-3, 1e-3, 1e-3 * 0.94, 1e-3 * 0.94**2])
