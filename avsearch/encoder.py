@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable
 from pathlib import Path
 
@@ -96,8 +97,9 @@ def fast_bfloat16(device: torch.device) -> bool:
     """Whether bfloat16 arithmetic is in the hardware: on a CPU without it, autocast would slow things down."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported())
-    supported: bool = torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    return supported
+    if platform.machine() == "x86_64":  # oneDNN would emulate it where only AVX-512 is there
+        return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def _fold_batch_norms(network: torch.nn.Module) -> None:

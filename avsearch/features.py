@@ -77,6 +77,8 @@ def centre_square(frame: np.ndarray, front_end: FrontEnd) -> np.ndarray:
     """(H, W, 3) uint8 with both sides at least `image_side` -> the (side, side, 3) square in its middle."""
     height, width, _ = frame.shape
     side = front_end.image_side
+    if min(height, width) < side:
+        raise ValueError(f"a frame of {width} x {height} holds no square of {side}")
     top, left = (height - side) // 2, (width - side) // 2
     return frame[top : top + side, left : left + side]
 

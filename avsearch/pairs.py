@@ -40,7 +40,7 @@ def batch_clips(num_clips: int, *, batch_size: int, step: int, seed: int) -> np.
     """
     first = step * batch_size
     epochs = range(first // num_clips, (first + batch_size - 1) // num_clips + 1)
-    orders = [np.random.default_rng([seed, epoch]).permutation(num_clips) for epoch in epochs]
+    orders = [np.random.default_rng([seed, 1, epoch]).permutation(num_clips) for epoch in epochs]
     offset = first - epochs[0] * num_clips
     return np.concatenate(orders)[offset : offset + batch_size]
 

@@ -19,6 +19,7 @@ from avsearch.errors import MediaError, TrainingError
 from avsearch.front_end import SAMPLE_RATE_HZ, FrontEnd
 from avsearch.moments import SECOND_US, Failed, MediaInfo, Progress, Span
 
+VERSION = 1  # counts up whenever the same file gives other clips
 FRAMES_PER_SECOND = 6
 WHOLE_CLIP_US = 12 * SECOND_US
 WINDOW_US = 4 * SECOND_US
@@ -44,25 +45,27 @@ def fill_cache(
 ) -> tuple[list[CachedClip], list[Failed]]:
     """Decode each file that is not in the cache yet; returns clips and failures in the order of `files`.
 
+    Copies of one content give its clips once.
+
     Raises:
         TrainingError: the cache cannot be written.
     """
-    directory = directory / f"{front_end.short_side}px"
+    directory = directory / f"{front_end.short_side}px-{VERSION}"
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _unwritable(directory, error.strerror) from error
     progress.stage("decode", len(files), "file")
-    clips: list[CachedClip] = []
+    clips: dict[Path, CachedClip] = {}
     failures: list[Failed] = []
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         for result in pool.map(lambda path: _cached(path, directory, front_end), files):
             if isinstance(result, Failed):
                 failures.append(result)
             else:
-                clips.extend(result)
+                clips.update({clip.path: clip for clip in result})
             progress.advance()
-    return clips, failures
+    return list(clips.values()), failures
 
 
 def windows(info: MediaInfo) -> list[Span]:
@@ -76,16 +79,18 @@ def windows(info: MediaInfo) -> list[Span]:
 
 def _cached(path: Path, directory: Path, front_end: FrontEnd) -> list[CachedClip] | Failed:
     """The clips of one file: from the cache where its listing is complete, else decoded now."""
+    if path.exists() and not path.is_file():
+        return Failed(path, "is not a regular file.")
     try:
         content = media.content_hash(path)
     except OSError as error:
         return Failed(path, f"cannot be read ({error.strerror}).")
     try:
         listing = directory / f"{content}.json"
-        if not listing.exists():
+        names = _listed(listing)
+        if names is None:
             names = [clip.name for clip in _decode(path, content, directory, front_end)]
             _publish(listing, json.dumps(names).encode())
-        names = json.loads(listing.read_bytes())
     except MediaError as error:
         return Failed(path, str(error).removeprefix(f"{path}: "))
     except OSError as error:
@@ -95,6 +100,15 @@ def _cached(path: Path, directory: Path, front_end: FrontEnd) -> list[CachedClip
     if not names:
         return Failed(path, "has no second with both picture and sound.")
     return [CachedClip(directory / name, path, content) for name in names]
+
+
+def _listed(listing: Path) -> list[str] | None:
+    """The clips of a content, where all of them are there."""
+    try:
+        names: list[str] = json.loads(listing.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
+    return names if all((listing.parent / name).exists() for name in names) else None
 
 
 def _decode(path: Path, content: str, directory: Path, front_end: FrontEnd) -> Iterator[Path]:
@@ -131,7 +145,7 @@ def _decode_window(
     return {
         "frames": np.stack([frame.rgb for frame in frames]),
         "frame_us": np.array([frame.time_us for frame in frames], np.int64),
-        "sound": (np.clip(sound, -1, 1) * _INT16).astype(np.int16),
+        "sound": (sound * _INT16).astype(np.int16),
         "sound_start_us": np.array([window.start_us], np.int64),
     }
 

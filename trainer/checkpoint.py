@@ -11,7 +11,7 @@ from typing import Any
 import torch
 import xxhash
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from avsearch.errors import TrainingError
@@ -31,8 +31,15 @@ def save_checkpoint(path: Path, learner: Learner, state: Mapping[str, Any]) -> N
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_suffix(".part")
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in _tensors(learner)}
-    save_file(tensors, aside, metadata={"state": json.dumps(state), "checksum": _checksum(tensors)})
-    aside.replace(path)
+    metadata = {"state": json.dumps(state), "checksum": _checksum(tensors)}
+    try:
+        aside.write_bytes(save(tensors, metadata=metadata))
+        aside.replace(path)
+    except OSError as error:
+        raise TrainingError(
+            f"{path}: the checkpoint cannot be written ({error.strerror}).",
+            hint="Free some space, then go on with --resume.",
+        ) from error
 
 
 def load_checkpoint(path: Path, learner: Learner) -> dict[str, Any]:

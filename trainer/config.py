@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 from avsearch.front_end import FrontEnd
 
@@ -32,6 +34,10 @@ class Augmentation:
         brightness: pixels are multiplied by 1 +- this.
         saturation: colours are moved to or from grey by a factor of 1 +- this.
         amplitude: waveforms are multiplied by 1 +- this.
+        tint: each of red, green and blue is multiplied by 1 +- this.
+        grey: the part of frames that lose all colour.
+        equaliser: standard deviation of a random curve over the frequencies, in nepers.
+        mask: the largest part of the spectrogram's rows, and of its columns, that is taken away.
     """
 
     smallest_crop: float
@@ -39,6 +45,10 @@ class Augmentation:
     brightness: float
     saturation: float
     amplitude: float
+    tint: float = 0.0
+    grey: float = 0.0
+    equaliser: float = 0.0
+    mask: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 < self.smallest_crop <= self.largest_crop <= 1:
@@ -80,3 +90,26 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if self.batch_size < 2 or self.learning_rate <= 0:
             raise ValueError("a batch needs two clips at least, and the learning rate must be positive")
+
+
+@dataclass(frozen=True)
+class TrainJob:
+    """What to train, on what, for how long: `steps`, or `minutes` that fix a step count at the beginning.
+
+    A resumed run goes on to its first step count, unless `steps` names another.
+    """
+
+    config: TrainConfig
+    paths: Sequence[Path]
+    out: Path
+    manifest: Path | None = None
+    cache: Path | None = None
+    steps: int | None = None
+    minutes: float | None = None
+    resume: bool = False
+    seed: int = 0
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        if (self.steps is None) == (self.minutes is None):
+            raise ValueError("a run has either a number of steps or a number of minutes")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,9 @@ from safetensors import safe_open
 from avsearch import media, pairs
 from avsearch.features import centre_square
 from avsearch.front_end import MOMENT_SAMPLES, FrontEnd
+from trainer.augmentation import SoundShake, around, augmented_frame, sound_shake
 from trainer.cache import CachedClip
-from trainer.config import Augmentation, TrainConfig
+from trainer.config import TrainConfig
 
 _OPEN_FILES = 256
 _INT16 = 32767.0
@@ -35,9 +36,11 @@ class Batch:
     sounds: torch.Tensor
     media: torch.Tensor
     partner: torch.Tensor
+    shake: SoundShake | None = None
 
     def to(self, device: torch.device) -> Batch:
-        return Batch(*(part.to(device) for part in (self.frames, self.sounds, self.media, self.partner)))
+        parts = (self.frames, self.sounds, self.media, self.partner)
+        return Batch(*(part.to(device) for part in parts), shake=self.shake and self.shake.to(device))
 
 
 @dataclass(frozen=True)
@@ -97,9 +100,10 @@ def _training_batch(clips: Clips, config: TrainConfig, seed: int, step: int) -> 
     for number in chosen:
         clip = clips.clips[number]
         frame, sound = _read_pair(clip, int(rng.integers(_num_frames(clip))))
-        frames.append(_augmented_frame(frame, config, rng))
-        sounds.append(sound * np.float32(rng.uniform(*_around(1, config.augmentation.amplitude))))
-    return _batch(frames, sounds, clips.media[chosen], rng)
+        frames.append(augmented_frame(frame, config, rng))
+        sounds.append(sound * np.float32(around(1, config.augmentation.amplitude, rng)))
+    batch = _batch(frames, sounds, clips.media[chosen], rng)
+    return replace(batch, shake=sound_shake(len(chosen), config, rng))
 
 
 def _batch(
@@ -134,38 +138,3 @@ def _num_frames(clip: CachedClip) -> int:
 def _open(path: Path) -> Any:  # noqa: ANN401  (safetensors gives its files no types)
     """A cached clip, mapped: slices of it read only their own bytes."""
     return safe_open(path, framework="np")
-
-
-def _augmented_frame(frame: np.ndarray, config: TrainConfig, rng: np.random.Generator) -> np.ndarray:
-    """(H, W, 3) uint8 -> (side, side, 3) uint8: a random square, perhaps mirrored, its colours shaken."""
-    augmentation, side = config.augmentation, config.front_end.image_side
-    square = _random_square(frame, augmentation, rng)
-    if square.shape[0] != side:
-        square = _resized(square, side)
-    if rng.random() < 0.5:
-        square = square[:, ::-1]
-    brightness = np.float32(rng.uniform(*_around(1, augmentation.brightness)))
-    saturation = np.float32(rng.uniform(*_around(1, augmentation.saturation)))
-    pixels = square.astype(np.float32) * brightness
-    grey = pixels.mean(axis=2, keepdims=True)
-    shaken: np.ndarray = np.clip(grey + (pixels - grey) * saturation, 0, 255).astype(np.uint8)
-    return shaken
-
-
-def _random_square(frame: np.ndarray, augmentation: Augmentation, rng: np.random.Generator) -> np.ndarray:
-    height, width, _ = frame.shape
-    fraction = rng.uniform(augmentation.smallest_crop, augmentation.largest_crop)
-    size = max(round(min(height, width) * fraction), 1)
-    top, left = rng.integers(height - size + 1), rng.integers(width - size + 1)
-    return frame[top : top + size, left : left + size]
-
-
-def _resized(square: np.ndarray, side: int) -> np.ndarray:
-    tensor = torch.from_numpy(np.ascontiguousarray(square)).permute(2, 0, 1).unsqueeze(0)
-    resized = torch.nn.functional.interpolate(tensor, size=(side, side), mode="bilinear", antialias=True)
-    pixels: np.ndarray = resized[0].permute(1, 2, 0).numpy()
-    return pixels
-
-
-def _around(middle: float, spread: float) -> tuple[float, float]:
-    return middle - spread, middle + spread

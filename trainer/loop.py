@@ -6,7 +6,7 @@ import copy
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -15,20 +15,18 @@ from typing import Any
 import torch
 
 from avsearch import features
-from avsearch.encoder import choose_device, fast_bfloat16
+from avsearch.encoder import fast_bfloat16
 from avsearch.errors import TrainingError
-from avsearch.front_end import FrontEnd
 from avsearch.models.ave import EMBEDDING_DIM, AVENet
 from avsearch.models.networks import ARCHITECTURES, save_network
 from avsearch.models.weights import WeightsHeader
 from avsearch.moments import Failed, Modality, Progress
-from trainer.cache import CachedClip, fill_cache
 from trainer.checkpoint import Learner, load_checkpoint, save_checkpoint
-from trainer.config import Schedule, TrainConfig
-from trainer.dataset import Batch, Clips, middle_seconds, training_batches, validation_pairs
+from trainer.config import Schedule, TrainConfig, TrainJob
+from trainer.dataset import Batch, training_batches
 from trainer.objectives import objective
+from trainer.preparation import Run, prepare
 from trainer.runlog import RunLog, data_fingerprint, provenance
-from trainer.sources import find_sources, hold_out
 from trainer.validation import Validation, embed, validate
 
 EVALUATIONS = 10
@@ -42,22 +40,6 @@ _STATISTICS_CLIPS = 64
 
 
 @dataclass(frozen=True)
-class TrainJob:
-    """What to train, on what, for how long; either `steps` or `minutes` is given."""
-
-    config: TrainConfig
-    paths: Sequence[Path]
-    out: Path
-    manifest: Path | None = None
-    cache: Path | None = None
-    steps: int | None = None
-    minutes: float | None = None
-    resume: bool = False
-    seed: int = 0
-    device: str = "auto"
-
-
-@dataclass(frozen=True)
 class Trained:
     """What a run has made."""
 
@@ -68,17 +50,6 @@ class Trained:
     failures: Sequence[Failed]
 
 
-@dataclass(frozen=True)
-class _Run:
-    """All that stays the same during the steps."""
-
-    job: TrainJob
-    config: TrainConfig
-    device: torch.device
-    train: Clips
-    held_out: Batch
-
-
 def train(job: TrainJob, progress: Progress) -> Trained:
     """Decode what is not in the cache, train, and leave the best weights in `job.out`.
 
@@ -87,17 +58,17 @@ def train(job: TrainJob, progress: Progress) -> Trained:
         MediaError, ManifestError: see `sources.find_sources`.
     """
     _refuse_taken_folder(job)
-    run, failures = _prepare(job, progress)
+    run, failures = prepare(job, progress)
     learner = _learner(run)
     log = RunLog.open(job.out, resume=job.resume)
     state = _start(run, learner)
     state = _steps(run, learner, state, log, progress)
-    log.draw_curve()
     weights = job.out / "encoder.safetensors"
     best = Validation(**state["best"])
     reached = {"validation": asdict(best), "best_step": state["best_step"], "steps": state["steps"]}
     load_checkpoint(_checkpoint(job, "best"), learner)
     header = save_network(weights, learner.network, _header(run, reached))
+    log.draw_curve()
     return Trained(weights, header, state["steps"], best, failures)
 
 
@@ -114,47 +85,7 @@ def _refuse_taken_folder(job: TrainJob) -> None:
         ) from error
 
 
-def _prepare(job: TrainJob, progress: Progress) -> tuple[_Run, list[Failed]]:
-    """Files -> cache -> clips of each split, and the front end measured on the training sounds."""
-    sources = find_sources(job.paths, job.manifest)
-    cache = job.cache or job.out / "cache"
-    front_end = job.config.front_end
-    clips, failures = fill_cache(sources.train, cache, front_end, progress)
-    if sources.val is None:
-        train_clips, val_clips = hold_out(clips)
-    else:
-        train_clips = clips
-        val_clips, more = fill_cache(sources.val, cache, front_end, progress)
-        failures += more
-    train, held_out = _clips(train_clips, failures), _clips(val_clips[:_MOST_VALIDATION_CLIPS], failures)
-    config = replace(job.config, front_end=_measured(train, job.config))
-    pairs = validation_pairs(held_out, config.front_end, pairs_per_clip=_PAIRS_PER_VALIDATION_CLIP)
-    return _Run(job, config, choose_device(job.device), train, pairs), failures
-
-
-def _clips(found: Sequence[CachedClip], failures: Sequence[Failed]) -> Clips:
-    clips = Clips.of(found)
-    if clips.num_media < 2:
-        reasons = f" {failures[0].path} was left out: {failures[0].reason}" if failures else ""
-        raise TrainingError(
-            f"Only {clips.num_media} usable videos to train or validate with.{reasons}",
-            hint="Training needs at least four videos of a second or more, with picture and sound.",
-        )
-    return clips
-
-
-def _measured(train: Clips, config: TrainConfig) -> FrontEnd:
-    """The front end with the mean and standard deviation of the training sounds' log-spectrograms."""
-    every = max(len(train.clips) // _STATISTICS_CLIPS, 1)
-    plain = replace(config.front_end, log_mean=0.0, log_std=1.0)
-    spectrogram = features.log_spectrogram(middle_seconds(train.clips[::every]), plain)
-    mean, deviation = round(float(spectrogram.mean()), 4), round(float(spectrogram.std()), 4)
-    if deviation == 0:
-        raise TrainingError("The sound of the training videos is all silence.", hint="Name videos with sound.")
-    return replace(plain, log_mean=mean, log_std=deviation)
-
-
-def _learner(run: _Run) -> Learner:
+def _learner(run: Run) -> Learner:
     torch.manual_seed(run.job.seed)
     network = ARCHITECTURES[run.config.architecture](run.config.widths).to(run.device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
@@ -167,17 +98,12 @@ def _learner(run: _Run) -> Learner:
     return Learner(network, goal, optimizer)
 
 
-def _start(run: _Run, learner: Learner) -> dict[str, Any]:
+def _start(run: Run, learner: Learner) -> dict[str, Any]:
     """Where to begin: at the last checkpoint, or at step 0 with the threshold and the step count fixed."""
     last = _checkpoint(run.job, "last")
     if run.job.resume and last.exists():
         return _resumed(run, load_checkpoint(last, learner))
-    network = learner.network
-    assert isinstance(network, AVENet)
-    first = next(training_batches(run.train, run.config, seed=run.job.seed, steps=range(1)))
-    with torch.no_grad():
-        images, sounds = embed(network, first, run.config.front_end, run.device)
-        network.set_threshold(float(torch.linalg.vector_norm(images - sounds, dim=1).mean()))
+    _initialise(run, learner)
     return {
         "step": 0,
         "steps": run.job.steps or _affordable_steps(run, learner),
@@ -187,7 +113,19 @@ def _start(run: _Run, learner: Learner) -> dict[str, Any]:
     }
 
 
-def _resumed(run: _Run, state: dict[str, Any]) -> dict[str, Any]:
+def _initialise(run: Run, learner: Learner) -> None:
+    """Centre the vectors of the first batch, and start the threshold at their measured mean distance."""
+    network = learner.network
+    assert isinstance(network, AVENet)
+    first = next(training_batches(run.train, run.config, seed=run.job.seed, steps=range(1))).to(run.device)
+    frames = features.image_tensor(first.frames, run.config.front_end)
+    network.centre(frames, features.log_spectrogram(first.sounds, run.config.front_end))
+    with torch.no_grad():
+        images, sounds = embed(network, first, run.config.front_end, run.device)
+    network.set_threshold(float(torch.linalg.vector_norm(images - sounds, dim=1).mean()))
+
+
+def _resumed(run: Run, state: dict[str, Any]) -> dict[str, Any]:
     """Go on to the steps asked for, else to those of the first call, on the same media."""
     if state["data"] != data_fingerprint(run.train):
         raise TrainingError(
@@ -197,7 +135,7 @@ def _resumed(run: _Run, state: dict[str, Any]) -> dict[str, Any]:
     return state | {"steps": max(run.job.steps or state["steps"], state["step"])}
 
 
-def _affordable_steps(run: _Run, learner: Learner) -> int:
+def _affordable_steps(run: Run, learner: Learner) -> int:
     """How many steps fit into the minutes, timed on copies so that nothing is learnt yet."""
     trial = copy.deepcopy(learner)
     ends = [time.monotonic()]
@@ -214,11 +152,11 @@ def _affordable_steps(run: _Run, learner: Learner) -> int:
     return max(int(budget_s / median(times[_WARM_STEPS:])), EVALUATIONS)
 
 
-def _steps(run: _Run, learner: Learner, state: dict[str, Any], log: RunLog, progress: Progress) -> dict[str, Any]:
+def _steps(run: Run, learner: Learner, state: dict[str, Any], log: RunLog, progress: Progress) -> dict[str, Any]:
     """All remaining steps; now and then validate, and keep the last and the best checkpoint."""
     progress.stage("train", state["steps"] - state["step"], "step")
     steps = range(state["step"], state["steps"])
-    every = max(state["steps"] // EVALUATIONS, 1)
+    every = -(-state["steps"] // EVALUATIONS)
     for step, batch in zip(
         steps, training_batches(run.train, run.config, seed=run.job.seed, steps=steps), strict=True
     ):
@@ -231,12 +169,14 @@ def _steps(run: _Run, learner: Learner, state: dict[str, Any], log: RunLog, prog
     return state
 
 
-def _step(run: _Run, learner: Learner, batch: Batch, *, learning_rate: float) -> float:
+def _step(run: Run, learner: Learner, batch: Batch, *, learning_rate: float) -> float:
     """One update; a loss that is no number stops before it."""
     network, device, front_end = learner.network, run.device, run.config.front_end
     batch = batch.to(device)
     with torch.no_grad():
         spectrograms = features.log_spectrogram(batch.sounds, front_end)
+        if batch.shake is not None:
+            spectrograms = batch.shake.apply(spectrograms)
         frames = features.image_tensor(batch.frames, front_end).contiguous(memory_format=torch.channels_last)
     with torch.autocast(device.type, torch.bfloat16, enabled=fast_bfloat16(device)):
         images, sounds = network.embed_images(frames), network.embed_sounds(spectrograms)  # type: ignore[operator]
@@ -248,7 +188,7 @@ def _step(run: _Run, learner: Learner, batch: Batch, *, learning_rate: float) ->
     loss.backward()
     slope = float(torch.nn.utils.clip_grad_norm_(network.parameters(), _CLIP_NORM))
     if not math.isfinite(value + slope):
-        raise TrainingError("The loss is no longer a number.", hint="Go on from the last checkpoint: --resume.")
+        raise TrainingError("The loss is no longer a number.", hint="Train again with another --seed.")
     learner.optimizer.step()
     return value
 
@@ -265,7 +205,7 @@ def learning_rate(config: TrainConfig, step: int, *, steps: int, num_clips: int)
     return float(config.learning_rate * _PAPER_DECAY ** (epoch // _PAPER_DECAY_EPOCHS))
 
 
-def _evaluate(run: _Run, learner: Learner, state: dict[str, Any], log: RunLog) -> dict[str, Any]:
+def _evaluate(run: Run, learner: Learner, state: dict[str, Any], log: RunLog) -> dict[str, Any]:
     assert isinstance(learner.network, AVENet)
     found = validate(learner.network, run.held_out, run.config.front_end, run.device)
     log.add_validation(state["step"], found)
@@ -280,7 +220,7 @@ def _checkpoint(job: TrainJob, name: str) -> Path:
     return job.out / "checkpoints" / f"{name}.safetensors"
 
 
-def _header(run: _Run, reached: dict[str, Any]) -> WeightsHeader:
+def _header(run: Run, reached: dict[str, Any]) -> WeightsHeader:
     config = run.config
     return WeightsHeader(
         architecture=config.architecture,

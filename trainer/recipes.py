@@ -16,8 +16,17 @@ PAPER_AUGMENTATION = Augmentation(
 """A random 224 square of a frame whose shorter side is 256, colour jitter, loudness +-10 %."""
 
 STRONG_AUGMENTATION = Augmentation(
-    smallest_crop=0.5, largest_crop=1.0, brightness=0.4, saturation=0.4, amplitude=0.5
+    smallest_crop=0.5,
+    largest_crop=1.0,
+    brightness=0.4,
+    saturation=0.4,
+    amplitude=0.5,
+    tint=0.3,
+    grey=0.2,
+    equaliser=0.5,
+    mask=0.2,
 )
+"""For a contrast with many negatives, which learns single recordings by heart unless they change each time."""
 
 SIZES = {"small": (SMALL_WIDTHS, SMALL_FRONT_END), "paper": (PAPER_WIDTHS, PAPER_FRONT_END)}
 

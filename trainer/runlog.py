@@ -30,8 +30,8 @@ class RunLog:
     def open(cls, out: Path, *, resume: bool) -> RunLog:
         """The log of a run folder; emptied unless the run is resumed."""
         log = cls(out / "log.jsonl")
-        with log.path.open("a" if resume else "w") as file:
-            file.write("\n" if resume else "")  # ends a line that a killed run left unfinished
+        text = log.path.read_text() if resume and log.path.exists() else ""
+        log.path.write_text(text if text.endswith("\n") or not text else text + "\n")  # a kill can cut a line
         return log
 
     def add_step(self, step: int, loss: float, learning_rate: float) -> None:

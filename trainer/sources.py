@@ -9,6 +9,7 @@ from pathlib import Path
 from avsearch import media
 from avsearch.errors import TrainingError
 from avsearch.manifest import read_manifest
+from avsearch.moments import Failed
 from trainer.cache import CachedClip
 
 VALIDATION_PART = 10  # without a manifest one media in ten validates
@@ -46,6 +47,16 @@ def find_sources(paths: Sequence[Path], manifest: Path | None) -> Sources:
             hint="Name the folder that the manifest's paths lead to.",
         )
     return Sources(train=train, val=chosen("val") or None)
+
+
+def without_training_media(
+    val: Sequence[CachedClip], train: Sequence[CachedClip]
+) -> tuple[list[CachedClip], list[Failed]]:
+    """The validation clips whose content is not trained on, and the files left out because theirs is."""
+    trained = {clip.content_hash for clip in train}
+    copies = {clip.source for clip in val if clip.content_hash in trained}
+    kept = [clip for clip in val if clip.content_hash not in trained]
+    return kept, [Failed(path, "is a copy of a training clip and cannot validate.") for path in sorted(copies)]
 
 
 def hold_out(clips: Sequence[CachedClip]) -> tuple[list[CachedClip], list[CachedClip]]:

@@ -55,7 +55,9 @@ def train(
     """
     if steps is not None and minutes is not None:
         raise UsageError("Give either --steps or --minutes, not both.")
-    from trainer.loop import TrainJob
+    if resume and minutes is not None:
+        raise UsageError("A resumed run goes on to its own step count.", hint="Give --steps to change that.")
+    from trainer.config import TrainJob
     from trainer.loop import train as train_network
     from trainer.recipes import recipe as named_recipe
 

@@ -14,7 +14,8 @@ from avsearch.manifest import read_manifest
 from avsearch.moments import DIRECTIONS, Failed, Hit, Modality, Progress
 from avsearch.query import Source, search
 from indexer.build import IndexJob, index
-from trainer.loop import TrainJob, train
+from trainer.config import TrainJob
+from trainer.loop import train
 from trainer.recipes import ave_nce
 
 HITS = 3

@@ -55,7 +55,7 @@ def sound_seconds(path: Path, info: MediaInfo, span: Span | None = None) -> Iter
 
 
 def read_sound(path: Path, info: MediaInfo, span: Span) -> np.ndarray:
-    """The sound of [start, end): (N,) float32 in about [-1, 1]; shorter than the span where the sound ends.
+    """The sound of [start, end): (N,) float32 in [-1, 1]; shorter than the span where the sound ends.
 
     Raises:
         MediaError: the file has no sound, or it cannot be decoded.
@@ -80,7 +80,7 @@ def sound_blocks(
         process.skip((num_samples(start_us) - num_samples(seek_us)) * _BYTES_PER_SAMPLE)
         while block := process.read(block_samples * _BYTES_PER_SAMPLE):
             samples = np.frombuffer(block[: len(block) // _BYTES_PER_SAMPLE * _BYTES_PER_SAMPLE], "<f4")
-            yield np.nan_to_num(samples, nan=0.0, posinf=1.0, neginf=-1.0)
+            yield np.clip(np.nan_to_num(samples), -1, 1)
 
 
 def _decode_command(path: Path, info: MediaInfo, start_us: int) -> list[str]:

@@ -52,6 +52,20 @@ class AVENet(nn.Module):
         return self.correspondence(self.embed_images(images), self.embed_sounds(spectrograms))
 
     @torch.no_grad()
+    def centre(self, images: torch.Tensor, spectrograms: torch.Tensor) -> None:
+        """Start with vectors that point in all directions: shift both heads so that a batch has mean zero.
+
+        After random initialisation all vectors lie in one narrow cone, where neither distances nor cosines tell
+        pairs apart, and training first has to find its way out. The paper says nothing of initialisation.
+
+        Args:
+            images: (B, 3, side, side) float32.
+            spectrograms: (B, 1, rows, columns) float32.
+        """
+        self.vision_head[2].bias -= self.vision_head(global_max(self.vision(images))).float().mean(dim=0)
+        self.audio_head[2].bias -= self.audio_head(global_max(self.audio(spectrograms))).float().mean(dim=0)
+
+    @torch.no_grad()
     def set_threshold(self, distance: float) -> None:
         """Start fc3 so that pairs nearer than `distance` correspond; the paper gives only the sign.
 

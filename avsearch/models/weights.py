@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import xxhash
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from avsearch.errors import WeightsError
 from avsearch.front_end import FrontEnd
@@ -92,20 +92,15 @@ def verify_weights(path: Path) -> str:
 
 def save_weights(path: Path, tensors: Mapping[str, np.ndarray], header: WeightsHeader) -> WeightsHeader:
     """Write tensors and header aside, then rename; returns the header with its fingerprint."""
-    contiguous = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+    contiguous = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
     fields = asdict(header) | {"format": FORMAT_VERSION, "fingerprint": _fingerprint(contiguous, header)}
     aside = path.with_name(f".{path.name}.{os.getpid()}")
-    save_file(contiguous, aside, metadata={_HEADER_KEY: json.dumps(fields, sort_keys=True)})
-    aside.chmod(0o666 & ~_umask())  # safetensors lets only the owner read
-    aside.replace(path)
+    try:
+        aside.write_bytes(save(contiguous, metadata={_HEADER_KEY: json.dumps(fields, sort_keys=True)}))
+        aside.replace(path)
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be written ({error.strerror}).", hint="Free some space.") from error
     return read_header(path)
-
-
-def _umask() -> int:
-    """The process's umask, which can only be read by setting it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _parse_header(path: Path, fields: dict[str, Any]) -> WeightsHeader:
@@ -123,6 +118,7 @@ def _fingerprint(tensors: Mapping[str, np.ndarray], header: WeightsHeader) -> st
     shape = [header.architecture, header.widths, header.dim, header.modalities, header.num_frames]
     digest.update(json.dumps([*shape, asdict(header.front_end)], sort_keys=True).encode())
     for name in sorted(tensors):
-        digest.update(name.encode())
-        digest.update(tensors[name].data)
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tensor.shape}".encode())
+        digest.update(tensor.tobytes())
     return digest.hexdigest()

@@ -12,8 +12,7 @@ from safetensors.numpy import save_file
 from tests.media.clips import make_clip
 from tests.models import tiny
 from trainer.cache import CachedClip
-from trainer.config import TrainConfig
-from trainer.loop import TrainJob
+from trainer.config import TrainConfig, TrainJob
 from trainer.recipes import recipe
 
 NUM_CLIPS = 8

@@ -1,8 +1,6 @@
 from dataclasses import replace
 from types import SimpleNamespace
 
-import pytest
-
 from avsearch.moments import Silent
 from tests.trainer.runs import Recorder, losses
 from trainer import loop

@@ -1,0 +1,104 @@
+"""Random changes to frames and sounds, so that a network learns things and not single recordings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from trainer.config import Augmentation, TrainConfig
+
+_CURVES = 3  # cosines that a random equaliser is made of
+
+
+@dataclass(frozen=True)
+class SoundShake:
+    """What happens to the log-spectrograms of a batch.
+
+    `curve` (B, rows) float32 is added, as by an equaliser or another microphone; where `kept_rows` (B, rows) or
+    `kept_columns` (B, columns) bool is false, nothing is left but the mean.
+    """
+
+    curve: torch.Tensor
+    kept_rows: torch.Tensor
+    kept_columns: torch.Tensor
+
+    def to(self, device: torch.device) -> SoundShake:
+        return SoundShake(*(part.to(device) for part in (self.curve, self.kept_rows, self.kept_columns)))
+
+    def apply(self, spectrograms: torch.Tensor) -> torch.Tensor:
+        """(B, 1, rows, columns) standardised -> the same, changed."""
+        kept = self.kept_rows[:, None, :, None] & self.kept_columns[:, None, None, :]
+        return (spectrograms + self.curve[:, None, :, None]) * kept
+
+
+def sound_shake(count: int, config: TrainConfig, rng: np.random.Generator) -> SoundShake | None:
+    """Draw what happens to a batch of sounds; None where the recipe leaves them alone.
+
+    Masks of rows and columns are SpecAugment's (Park et al. 2019), one of each for every sound.
+    """
+    augmentation, front_end = config.augmentation, config.front_end
+    if not augmentation.equaliser and not augmentation.mask:
+        return None
+    rows = np.linspace(0, 1, front_end.num_rows)
+    strength = rng.normal(0, augmentation.equaliser / front_end.log_std, (count, _CURVES, 1))
+    waves = np.cos(
+        np.pi * (np.arange(_CURVES)[:, None] + 1) * rows + rng.uniform(0, 2 * np.pi, (count, _CURVES, 1))
+    )
+    return SoundShake(
+        curve=torch.from_numpy((strength * waves).sum(axis=1).astype(np.float32)),
+        kept_rows=torch.from_numpy(~_stretches(count, front_end.num_rows, augmentation.mask, rng)),
+        kept_columns=torch.from_numpy(~_stretches(count, front_end.num_columns, augmentation.mask, rng)),
+    )
+
+
+def augmented_frame(frame: np.ndarray, config: TrainConfig, rng: np.random.Generator) -> np.ndarray:
+    """(H, W, 3) uint8 -> (side, side, 3) uint8: a random square, perhaps mirrored, its colours shaken."""
+    augmentation, side = config.augmentation, config.front_end.image_side
+    square = _random_square(frame, augmentation, rng)
+    if square.shape[0] != side:
+        square = _resized(square, side)
+    if rng.random() < 0.5:
+        square = square[:, ::-1]
+    return _shaken_colours(square, augmentation, rng)
+
+
+def around(middle: float, spread: float, rng: np.random.Generator, size: int | None = None) -> np.ndarray:
+    """Uniform draws from middle - spread to middle + spread."""
+    return np.asarray(rng.uniform(middle - spread, middle + spread, size), np.float32)
+
+
+def _shaken_colours(square: np.ndarray, augmentation: Augmentation, rng: np.random.Generator) -> np.ndarray:
+    brightness = around(1, augmentation.brightness, rng)
+    saturation = around(1, augmentation.saturation, rng)
+    tint = around(1, augmentation.tint, rng, 3)
+    if rng.random() < augmentation.grey:
+        saturation = np.float32(0)
+    pixels = square.astype(np.float32) * (brightness * tint)
+    grey = pixels.mean(axis=2, keepdims=True)
+    shaken: np.ndarray = np.clip(grey + (pixels - grey) * saturation, 0, 255).astype(np.uint8)
+    return shaken
+
+
+def _stretches(count: int, length: int, largest: float, rng: np.random.Generator) -> np.ndarray:
+    """(count, length) bool: in each row one stretch, up to `largest` of the length, is true."""
+    size = rng.uniform(0, largest * length, (count, 1))
+    start = rng.uniform(0, length - size)
+    positions = np.arange(length)
+    return np.asarray((positions >= start) & (positions < start + size))
+
+
+def _random_square(frame: np.ndarray, augmentation: Augmentation, rng: np.random.Generator) -> np.ndarray:
+    height, width, _ = frame.shape
+    fraction = rng.uniform(augmentation.smallest_crop, augmentation.largest_crop)
+    size = max(round(min(height, width) * fraction), 1)
+    top, left = rng.integers(height - size + 1), rng.integers(width - size + 1)
+    return frame[top : top + size, left : left + size]
+
+
+def _resized(square: np.ndarray, side: int) -> np.ndarray:
+    tensor = torch.from_numpy(np.ascontiguousarray(square)).permute(2, 0, 1).unsqueeze(0)
+    resized = torch.nn.functional.interpolate(tensor, size=(side, side), mode="bilinear", antialias=True)
+    pixels: np.ndarray = resized[0].permute(1, 2, 0).numpy()
+    return pixels
