@@ -32,7 +32,7 @@ class Encoder:
         return self.header.front_end
 
     def encode_images(self, frames: np.ndarray) -> np.ndarray:
-        """(B, side, side, 3) uint8 squares (`features.centre_square`) -> (B, D) float32 unit rows."""
+        """(B, side, side, 3) uint8 squares (`front_end.centre_square`) -> (B, D) float32 unit rows."""
 
         def embed(batch: torch.Tensor) -> torch.Tensor:
             images = features.image_tensor(batch, self.front_end)

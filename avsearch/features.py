@@ -71,20 +71,3 @@ def image_tensor(frames: torch.Tensor, front_end: FrontEnd) -> torch.Tensor:
         raise ValueError(f"expected (B, {side}, {side}, 3) frames, got {tuple(frames.shape)}")
     pixels = frames.permute(0, 3, 1, 2).float() / 255
     return (pixels - front_end.pixel_mean) / front_end.pixel_std
-
-
-def centre_square(frame: np.ndarray, front_end: FrontEnd) -> np.ndarray:
-    """(H, W, 3) uint8 with both sides at least `image_side` -> the (side, side, 3) square in its middle."""
-    height, width, _ = frame.shape
-    side = front_end.image_side
-    if min(height, width) < side:
-        raise ValueError(f"a frame of {width} x {height} holds no square of {side}")
-    top, left = (height - side) // 2, (width - side) // 2
-    return frame[top : top + side, left : left + side]
-
-
-def padded_second(waveform: np.ndarray) -> np.ndarray:
-    """(N <= 48000,) float32 -> (48000,) float32: what is missing of the second is silence."""
-    if waveform.size > MOMENT_SAMPLES:
-        raise ValueError(f"a moment of sound has at most {MOMENT_SAMPLES} samples, got {waveform.size}")
-    return np.pad(waveform, (0, MOMENT_SAMPLES - waveform.size)).astype(np.float32, copy=False)

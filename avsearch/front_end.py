@@ -1,8 +1,13 @@
-"""What an encoder asks of frames and sounds; it travels inside the weights file, so use equals training."""
+"""What an encoder asks of frames and sounds; it travels inside the weights file, so use equals training.
+
+Nothing here needs torch: media can be read while torch is still being imported.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+import numpy as np
 
 SAMPLE_RATE_HZ = 48_000
 MOMENT_SAMPLES = SAMPLE_RATE_HZ  # a moment of sound lasts one second
@@ -74,3 +79,20 @@ PAPER_FRONT_END = FrontEnd(image_side=224, short_side=256, window=480, hop=240, 
 
 SMALL_FRONT_END = FrontEnd(image_side=112, short_side=128, window=960, hop=480, n_fft=1024, num_bands=128)
 """112 x 112 x 3 and 128 x 100 x 1: a quarter of the arithmetic, for a CPU."""
+
+
+def centre_square(frame: np.ndarray, front_end: FrontEnd) -> np.ndarray:
+    """(H, W, 3) uint8 with both sides at least `image_side` -> the (side, side, 3) square in its middle."""
+    height, width, _ = frame.shape
+    side = front_end.image_side
+    if min(height, width) < side:
+        raise ValueError(f"a frame of {width} x {height} holds no square of {side}")
+    top, left = (height - side) // 2, (width - side) // 2
+    return frame[top : top + side, left : left + side]
+
+
+def padded_second(waveform: np.ndarray) -> np.ndarray:
+    """(N <= 48000,) float32 -> (48000,) float32: what is missing of the second is silence."""
+    if waveform.size > MOMENT_SAMPLES:
+        raise ValueError(f"a moment of sound has at most {MOMENT_SAMPLES} samples, got {waveform.size}")
+    return np.pad(waveform, (0, MOMENT_SAMPLES - waveform.size)).astype(np.float32, copy=False)

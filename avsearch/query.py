@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avsearch import media
 from avsearch.catalog import MediaRecord, Snapshot
-from avsearch.encoder import Encoder, load_encoder
 from avsearch.errors import LibraryError, MediaError, UsageError
-from avsearch.features import centre_square, padded_second
+from avsearch.front_end import FrontEnd, centre_square, padded_second
 from avsearch.library import Library
+from avsearch.models.weights import read_header
 from avsearch.moments import SECOND_US, Hit, MediaInfo, MediaKind, Modality, Moment, Span
 from avsearch.vectors import Rows, rows_at
+from avsearch.vectors.backend import load_faiss
 from avsearch.vectors.exact import nearest
+
+if TYPE_CHECKING:
+    from avsearch.encoder import Encoder
 
 _AT = re.compile(r"^(?P<path>.+)@(?P<start>\d+(?:\.\d+)?)(?:-(?P<end>\d+(?:\.\d+)?))?$", re.DOTALL)
 _BATCH = 64
@@ -79,9 +85,13 @@ def search(
     snapshot = library.snapshot()
     if snapshot.encoder is None or not snapshot.live_media_ids.size:
         raise LibraryError(f"{library.directory}: nothing has been indexed.", hint="Run `avsearch index FOLDER`.")
-    info = media.probe(source.path)
-    encoder = load_encoder(library.encoder_path(snapshot.encoder), device)
-    vector = embed(source, info, side(info, find=find, by=by), encoder)
+    weights = library.encoder_path(snapshot.encoder)
+    front_end = read_header(weights).front_end
+    with ThreadPoolExecutor(1) as pool:  # importing torch takes longer than decoding a moment
+        loading = pool.submit(_load_encoder, weights, device)
+        info = media.probe(source.path)
+        asked = side(info, find=find, by=by)
+        vector = _mean_vector(source, _batches(source, info, asked, front_end), asked, loading.result)
     return nearest_hits(library, snapshot, vector, find=find, k=k)
 
 
@@ -99,12 +109,7 @@ def embed(source: Source, info: MediaInfo, by: Modality, encoder: Encoder) -> ND
     Raises:
         MediaError: the file lacks that side, or ends before the time asked for.
     """
-    rows = _image_rows(source, info, encoder) if by is Modality.IMAGE else _sound_rows(source, info, encoder)
-    total = sum((batch.sum(axis=0) for batch in rows), np.zeros(encoder.header.dim, np.float32))
-    length = float(np.linalg.norm(total))
-    if length == 0:
-        raise MediaError(f"{source.path}: there is nothing to ask with at that time.", hint="Give an earlier time.")
-    return np.asarray(total / length, np.float32)
+    return _mean_vector(source, _batches(source, info, by, encoder.front_end), by, lambda: encoder)
 
 
 def nearest_hits(
@@ -126,15 +131,40 @@ def nearest_hits(
     return _hits(library, rows, found.scores[0][best], find)
 
 
-def _image_rows(source: Source, info: MediaInfo, encoder: Encoder) -> Iterator[NDArray[np.float32]]:
-    frames = media.frame_times(source.path, info)
-    times_us = _asked_times(source, frames)
-    squares = (
-        centre_square(frame.rgb, encoder.front_end)
-        for frame in media.read_frames(source.path, info, times_us, short_side=encoder.front_end.short_side)
-    )
-    while batch := list(islice(squares, _BATCH)):
-        yield encoder.encode_images(np.stack(batch))
+def _load_encoder(weights: Path, device: str) -> Encoder:
+    """Load the encoder, and FAISS after it, while the source is being decoded."""
+    from avsearch.encoder import load_encoder  # noqa: PLC0415  (torch: a second)
+
+    encoder = load_encoder(weights, device)
+    load_faiss()
+    return encoder
+
+
+def _mean_vector(
+    source: Source, batches: Iterator[NDArray[Any]], by: Modality, encoder: Callable[[], Encoder]
+) -> NDArray[np.float32]:
+    """(D,) float32: the normalised mean over batches of squares or of seconds; the encoder may still be loading."""
+    total = np.float32(0)
+    for batch in batches:
+        encode = encoder().encode_images if by is Modality.IMAGE else encoder().encode_sounds
+        total = total + encode(batch).sum(axis=0)
+    length = float(np.linalg.norm(total))
+    if length == 0:
+        raise MediaError(f"{source.path}: there is nothing to ask with at that time.", hint="Give an earlier time.")
+    return np.asarray(total / length, np.float32)
+
+
+def _batches(source: Source, info: MediaInfo, by: Modality, front_end: FrontEnd) -> Iterator[NDArray[Any]]:
+    """What is asked with, as the encoder wants it, a bounded number at a time."""
+    pieces = _squares(source, info, front_end) if by is Modality.IMAGE else _seconds(source, info)
+    while batch := list(islice(pieces, _BATCH)):
+        yield np.stack(batch)
+
+
+def _squares(source: Source, info: MediaInfo, front_end: FrontEnd) -> Iterator[NDArray[np.uint8]]:
+    times_us = _asked_times(source, media.frame_times(source.path, info))
+    for frame in media.read_frames(source.path, info, times_us, short_side=front_end.short_side):
+        yield centre_square(frame.rgb, front_end)
 
 
 def _asked_times(source: Source, frames: media.FrameTimes) -> list[int]:
@@ -148,13 +178,12 @@ def _asked_times(source: Source, frames: media.FrameTimes) -> list[int]:
     return list(dict.fromkeys(frames.shown_at(int(mark)) for mark in marks))
 
 
-def _sound_rows(source: Source, info: MediaInfo, encoder: Encoder) -> Iterator[NDArray[np.float32]]:
+def _seconds(source: Source, info: MediaInfo) -> Iterator[NDArray[np.float32]]:
     span = None
     if source.start_us is not None:
         span = Span(source.start_us, source.end_us or source.start_us + SECOND_US)
-    seconds = (padded_second(second.waveform) for second in media.sound_seconds(source.path, info, span))
-    while batch := list(islice(seconds, _BATCH)):
-        yield encoder.encode_sounds(np.stack(batch))
+    for second in media.sound_seconds(source.path, info, span):
+        yield padded_second(second.waveform)
 
 
 def _best_of_each_media(rows: Rows, live: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -15,7 +15,7 @@ from avsearch.encoder import load_encoder
 from avsearch.errors import LibraryError
 from avsearch.library import Batch, Library, Writer, create_library, open_library
 from avsearch.manifest import read_manifest
-from avsearch.models.weights import read_header
+from avsearch.models.weights import read_usable_header
 from avsearch.moments import SECOND_US, Failed, Modality, Progress
 from avsearch.vectors import Rows
 from indexer.discover import Discovery, FoundFile, discover
@@ -114,7 +114,7 @@ def _open_or_create(job: IndexJob) -> Library:
         return library
     if job.model is None:
         raise _no_encoder(job)
-    read_header(job.model)  # a weights file that cannot be used leaves no empty library behind
+    read_usable_header(job.model)  # a weights file that cannot be used leaves no empty library behind
     return create_library(job.library)
 
 

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from avsearch import media
 from avsearch.errors import MediaError
-from avsearch.features import centre_square, padded_second
-from avsearch.front_end import FrontEnd
+from avsearch.front_end import FrontEnd, centre_square, padded_second
 from avsearch.moments import SECOND_US, MediaInfo, MediaKind, Modality
 from indexer.plan import image_moments
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avsearch import features
-from avsearch.front_end import PAPER_FRONT_END, SMALL_FRONT_END
+from avsearch.front_end import PAPER_FRONT_END, SMALL_FRONT_END, centre_square, padded_second
 
 BOTH = pytest.mark.parametrize("front_end", [PAPER_FRONT_END, SMALL_FRONT_END], ids=["paper", "small"])
 
@@ -175,7 +175,7 @@ def test_frames_of_another_shape_are_refused(shape):
 def test_the_centre_square_leaves_equal_margins(height, width):
     rows, columns = np.mgrid[:height, :width].astype(np.uint8)
     frame = np.stack([rows, columns, np.zeros_like(rows)], axis=2)
-    square = features.centre_square(frame, SMALL_FRONT_END)
+    square = centre_square(frame, SMALL_FRONT_END)
     assert square.shape == (112, 112, 3)
     for axis, length in enumerate((height, width)):
         first, last = int(square[0, 0, axis]), int(square[-1, -1, axis])
@@ -185,7 +185,7 @@ def test_the_centre_square_leaves_equal_margins(height, width):
 @given(size=st.integers(0, 48_000))
 @settings(max_examples=20, deadline=None)
 def test_what_is_missing_of_a_second_is_silence_at_its_end(size):
-    second = features.padded_second(np.ones(size, np.float32))
+    second = padded_second(np.ones(size, np.float32))
     assert second.shape == (48_000,)
     assert second.dtype == np.float32
     assert second[:size].all()
@@ -194,4 +194,4 @@ def test_what_is_missing_of_a_second_is_silence_at_its_end(size):
 
 def test_more_than_a_second_is_refused():
     with pytest.raises(ValueError, match="48001"):
-        features.padded_second(np.zeros(48_001, np.float32))
+        padded_second(np.zeros(48_001, np.float32))

@@ -18,7 +18,7 @@ from tests.media.clips import ffmpeg
 FRONT_END = FrontEnd(image_side=48, short_side=56, window=960, hop=960, n_fft=1024, num_bands=48)
 
 
-def tiny_weights(path, seed=0):
+def tiny_weights(path, seed=0, architecture="ave"):
     """Random weights whose vectors spread over the sphere, so that no two different moments look alike."""
     torch.manual_seed(seed)
     network = AVENet((8, 8, 16, 32))
@@ -33,7 +33,7 @@ def tiny_weights(path, seed=0):
         network.vision_head[2].bias -= network.vision_head(network.vision(images).amax((2, 3))).mean(0)
         network.audio_head[2].bias -= network.audio_head(network.audio(sounds).amax((2, 3))).mean(0)
     header = WeightsHeader(
-        architecture="ave",
+        architecture=architecture,
         widths=(8, 8, 16, 32),
         size="small",
         dim=128,

@@ -14,8 +14,7 @@ import torch
 from safetensors import safe_open
 
 from avsearch import media, pairs
-from avsearch.features import centre_square
-from avsearch.front_end import MOMENT_SAMPLES, FrontEnd
+from avsearch.front_end import MOMENT_SAMPLES, FrontEnd, centre_square
 from trainer.augmentation import SoundShake, around, augmented_frame, sound_shake
 from trainer.cache import CachedClip
 from trainer.config import TrainConfig

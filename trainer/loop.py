@@ -18,7 +18,7 @@ from avsearch import features
 from avsearch.encoder import fast_bfloat16
 from avsearch.errors import TrainingError
 from avsearch.models.ave import EMBEDDING_DIM, AVENet
-from avsearch.models.networks import ARCHITECTURES, save_network
+from avsearch.models.networks import NETWORKS, save_network
 from avsearch.models.weights import WeightsHeader
 from avsearch.moments import Failed, Modality, Progress
 from trainer.checkpoint import Learner, load_checkpoint, save_checkpoint
@@ -87,7 +87,7 @@ def _refuse_taken_folder(job: TrainJob) -> None:
 
 def _learner(run: Run) -> Learner:
     torch.manual_seed(run.job.seed)
-    network = ARCHITECTURES[run.config.architecture](run.config.widths).to(run.device)
+    network = NETWORKS[run.config.architecture](run.config.widths).to(run.device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
     goal = objective(run.config.objective).to(run.device)
     optimizer = torch.optim.Adam(

@@ -20,8 +20,7 @@ from avsearch.errors import MediaError
 from avsearch.evaluation.assembly import Case, Found, assemble, select_rows
 from avsearch.evaluation.items import EvaluationSettings, Items, Protocol, name_of
 from avsearch.evaluation.problems import ProblemKind
-from avsearch.features import centre_square, padded_second
-from avsearch.front_end import FrontEnd
+from avsearch.front_end import FrontEnd, centre_square, padded_second
 from avsearch.manifest import ManifestRow
 from avsearch.media import content_hash, frame_times, probe, read_frames, read_sound
 from avsearch.moments import SECOND_US, MediaInfo, Modality, Progress, Silent, Span
@@ -54,7 +53,7 @@ def load_items_from_model(
     selection = select_rows(settings)
     found: list[Found] = []
     cases = list(selection.cases)
-    progress.stage("draw and encode", len(selection.rows), "items")
+    progress.stage("draw", len(selection.rows), "item")
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for first in range(0, len(selection.rows), ITEMS_AT_A_TIME):
             rows = selection.rows[first : first + ITEMS_AT_A_TIME]

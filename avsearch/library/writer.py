@@ -15,7 +15,7 @@ from avsearch.catalog import (
 from avsearch.errors import LibraryError
 from avsearch.library.batch import Batch, SettledBatch, settle
 from avsearch.library.layout import Layout
-from avsearch.models.weights import WeightsHeader, read_header, verify_weights
+from avsearch.models.weights import WeightsHeader, read_usable_header, verify_weights
 from avsearch.moments import Modality
 from avsearch.vectors import Rows, copy_durably, count_by_media, write_segment
 
@@ -38,7 +38,7 @@ class Writer:
             WeightsError: the file cannot be used.
             LibraryError: the library holds vectors of another encoder.
         """
-        header = read_header(weights)
+        header = read_usable_header(weights)
         snapshot = self.catalog.snapshot()
         if snapshot.encoder and snapshot.encoder.fingerprint == header.fingerprint:
             if self._layout.encoder_path(header.fingerprint).is_file():

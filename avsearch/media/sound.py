@@ -10,11 +10,11 @@ import ffmpeg
 import numpy as np
 
 from avsearch.errors import MediaError
+from avsearch.front_end import SAMPLE_RATE_HZ
 from avsearch.media import safety
 from avsearch.media.runner import running
 from avsearch.moments import SECOND_US, MediaInfo, Span
 
-SAMPLE_RATE_HZ = 48_000
 SHORTEST_TAIL = SAMPLE_RATE_HZ // 10
 DECODE_TIMEOUT_S = 120.0
 _PREROLL_US = SECOND_US  # decoded and thrown away: codecs need the packets before a cut to get it right

@@ -10,9 +10,10 @@ from safetensors.torch import load_file
 
 from avsearch.errors import WeightsError
 from avsearch.models.ave import AVENet
-from avsearch.models.weights import TRAIN_HINT, WeightsHeader, read_header, save_weights, verify_weights
+from avsearch.models.weights import TRAIN_HINT, WeightsHeader, read_usable_header, save_weights, verify_weights
 
-ARCHITECTURES = {"ave": AVENet}
+NETWORKS = {"ave": AVENet}
+"""The network of each of `weights.ARCHITECTURES`."""
 
 
 class EmbeddingNetwork(Protocol):
@@ -37,15 +38,10 @@ def load_network(path: Path) -> tuple[AVENet, WeightsHeader]:
     Raises:
         WeightsError: the file is damaged, or of an architecture that this version does not know.
     """
-    header = read_header(path)
-    if header.architecture not in ARCHITECTURES:
-        raise WeightsError(
-            f"{path}: is of architecture {header.architecture}; this avsearch knows {', '.join(ARCHITECTURES)}.",
-            hint="Upgrade avsearch, or train a model with `avsearch train`.",
-        )
+    header = read_usable_header(path)
     verify_weights(path)
     try:
-        network = ARCHITECTURES[header.architecture](header.widths)
+        network = NETWORKS[header.architecture](header.widths)
         network.load_state_dict(load_file(path))
     except (RuntimeError, IndexError) as error:
         raise WeightsError(

@@ -23,6 +23,7 @@ from avsearch.front_end import FrontEnd
 from avsearch.moments import Modality
 
 FORMAT_VERSION = 1
+ARCHITECTURES = ("ave",)
 _HEADER_KEY = "avsearch"
 TRAIN_HINT = "Train one with `avsearch train FOLDER --out RUN` and give RUN/encoder.safetensors."
 
@@ -74,6 +75,21 @@ def read_header(path: Path) -> WeightsHeader:
         return _parse_header(path, json.loads(metadata[_HEADER_KEY]))
     except (SafetensorError, OSError, LookupError, TypeError, ValueError, AttributeError) as error:
         raise WeightsError(f"{path}: is not a weights file of avsearch.", hint=TRAIN_HINT) from error
+
+
+def read_usable_header(path: Path) -> WeightsHeader:
+    """Read a header and check that this version knows its architecture.
+
+    Raises:
+        WeightsError: as `read_header`, or the architecture is unknown.
+    """
+    header = read_header(path)
+    if header.architecture not in ARCHITECTURES:
+        raise WeightsError(
+            f"{path}: is of architecture {header.architecture}; this avsearch knows {', '.join(ARCHITECTURES)}.",
+            hint="Upgrade avsearch, or train a model with `avsearch train`.",
+        )
+    return header
 
 
 def verify_weights(path: Path) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from avsearch.errors import LibraryError, ManifestError, MediaError
+from avsearch.errors import LibraryError, ManifestError, MediaError, WeightsError
 from avsearch.library import open_library, verify
 from avsearch.moments import Modality, Silent
 from indexer import build
@@ -175,6 +175,13 @@ def test_another_encoder_is_refused_and_both_are_named(footage, weights, tmp_pat
     other = tiny_weights(tmp_path / "other.safetensors", seed=5)
     with pytest.raises(LibraryError, match="is not the encoder that made this library's vectors"):
         run(footage, tmp_path / "lib", model=other)
+
+
+def test_a_model_of_an_unknown_architecture_is_refused_and_leaves_nothing(footage, tmp_path):
+    tomorrow = tiny_weights(tmp_path / "w.safetensors", architecture="tomorrow")
+    with pytest.raises(WeightsError, match="architecture tomorrow"):
+        run(footage, tmp_path / "lib", model=tomorrow)
+    assert not (tmp_path / "lib").exists()
 
 
 def test_a_broken_manifest_stops_the_run_before_anything_is_made(footage, weights, tmp_path):

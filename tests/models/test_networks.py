@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from avsearch.errors import WeightsError
-from avsearch.models.networks import load_network
-from avsearch.models.weights import save_weights
+from avsearch.models.networks import NETWORKS, load_network
+from avsearch.models.weights import ARCHITECTURES, save_weights
 from tests.models import tiny
 
 
@@ -28,6 +28,10 @@ def test_a_network_loaded_from_its_file_gives_the_same_numbers(tmp_path, memory_
     plain = network.to(memory_format=torch.contiguous_format)  # so that both add up in the same order
     for before, after in zip(outputs(plain), outputs(loaded), strict=True):
         assert torch.equal(before, after)
+
+
+def test_each_architecture_that_headers_may_name_has_its_network():
+    assert set(NETWORKS) == set(ARCHITECTURES)
 
 
 def test_an_architecture_of_tomorrow_is_refused_by_its_name(tmp_path):

@@ -8,6 +8,7 @@ from PIL import Image
 
 from avsearch import features, media
 from avsearch.encoder import load_encoder
+from avsearch.front_end import padded_second
 from avsearch.models.weights import read_header, verify_weights
 from avsearch.moments import SECOND_US, Modality, Silent, Span
 from tests.models import tiny
@@ -63,8 +64,7 @@ def test_the_front_end_in_the_weights_was_measured_on_the_training_sounds(job, c
     path = clips_folder / "0.mp4"
     info = media.probe(path)
     seconds = [
-        features.padded_second(media.read_sound(path, info, Span(start, start + SECOND_US)))
-        for start in (250_000, 750_000)
+        padded_second(media.read_sound(path, info, Span(start, start + SECOND_US))) for start in (250_000, 750_000)
     ]
     spectrogram = features.log_spectrogram(torch.from_numpy(np.stack(seconds)), loud)
     assert header.front_end.log_mean == pytest.approx(float(spectrogram.mean()), abs=0.5)  # all clips sound alike
