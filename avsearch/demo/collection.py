@@ -85,7 +85,7 @@ def _make_clips(
     clips: Path, plans: Sequence[ClipPlan], *, progress: Progress, num_workers: int
 ) -> dict[ClipPlan, Box]:
     """Threads suffice, one more than two cores: half of the work is ffmpeg's, in processes of its own."""
-    progress.stage("Making clips", len(plans), "clips")
+    progress.stage("make", len(plans), "clip")
     boxes: dict[ClipPlan, Box] = {}
     pool = ThreadPoolExecutor(num_workers)
     try:

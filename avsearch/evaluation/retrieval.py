@@ -70,7 +70,7 @@ def evaluate(items: Items, *, progress: Progress | None = None) -> Evaluation:
     Euclidean distance does. Equal scores come in the order of the items.
     """
     progress = progress or Silent()
-    progress.stage("evaluate", len(DIRECTIONS), "directions")
+    progress.stage("evaluate", len(DIRECTIONS), "direction")
     answers: dict[Direction, _Answers] = {}
     for direction in DIRECTIONS:
         answers[direction] = _answer(items, direction)

@@ -97,7 +97,7 @@ def test_a_clip_holds_the_sound_of_its_kind(made):
 def test_progress_counts_every_clip_and_a_second_run_has_nothing_to_do(tmp_path):
     first, second = Heard(), Heard()
     assert make(tmp_path, first) == make(tmp_path, second) == tmp_path / "manifest.csv"
-    assert first.stages == [("Making clips", 10, "clips")]
+    assert first.stages == [("make", 10, "clip")]
     assert first.done == 10
     assert second.stages == []
 
