@@ -17,7 +17,7 @@ from avsearch.cli.query import print_hits
 def demo(
     directory: Annotated[Path, typer.Option("--dir", help="Where everything is made.")] = Path("demo"),
     minutes: Annotated[float, typer.Option("--minutes", min=0.1, help="How long to train.")] = 4.0,
-    clips_per_kind: Annotated[int, typer.Option("--clips", min=10, help="Clips of each of the twelve kinds.")] = 30,
+    clips_per_kind: Annotated[int, typer.Option("--clips", min=10, help="Clips of each of the twelve kinds.")] = 45,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of everything that is random.")] = 0,
     device: DeviceOption = "auto",
 ) -> None:

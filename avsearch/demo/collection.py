@@ -29,12 +29,12 @@ from avsearch.moments import Progress
 MANIFEST_NAME = "manifest.csv"
 IDENTITY_NAME = "collection.json"
 CLIPS_NAME = "clips"
-VERSION = 1  # counts up whenever the same seed gives other clips
+VERSION = 2  # counts up whenever the same seed gives other clips
 COLUMNS = ("path", "labels", "split", "kind", "boxes", "silent", "seconds", "width", "height", "fps")
 
 
 def make_collection(
-    directory: Path, *, clips_per_kind: int = 30, seed: int = 0, progress: Progress, num_workers: int = 3
+    directory: Path, *, clips_per_kind: int = 45, seed: int = 0, progress: Progress, num_workers: int = 3
 ) -> Path:
     """Make the collection in `directory`, or what is still missing of it, and return its manifest.
 

@@ -5,7 +5,7 @@ import pytest
 from avsearch.demo.kinds import FAMILY_OF, KINDS
 from avsearch.demo.plan import plan_clip, plan_collection
 
-DEFAULT = plan_collection(30, seed=0)
+DEFAULT = plan_collection(45, seed=0)
 
 
 def test_there_are_at_least_ten_kinds_and_every_family_has_two():
@@ -13,9 +13,9 @@ def test_there_are_at_least_ten_kinds_and_every_family_has_two():
     assert set(Counter(FAMILY_OF.values()).values()) == {2}
 
 
-def test_thirty_clips_a_kind_split_into_twenty_three_and_seven():
+def test_45_clips_a_kind_split_into_20_3_and_22():
     counts = Counter((plan.kind, plan.split) for plan in DEFAULT)
-    assert counts == {(kind, split): n for kind in KINDS for split, n in (("train", 20), ("val", 3), ("test", 7))}
+    assert counts == {(kind, split): n for kind in KINDS for split, n in (("train", 20), ("val", 3), ("test", 22))}
 
 
 @pytest.mark.parametrize("clips_per_kind", [5, 6, 25, 31])
@@ -40,7 +40,7 @@ def test_a_clip_does_not_depend_on_how_many_others_there_are():
 
 
 def test_another_seed_plans_other_clips():
-    other = plan_collection(30, seed=1)
+    other = plan_collection(45, seed=1)
     same = sum(
         (a.size, a.frames_per_second) == (b.size, b.frames_per_second) for a, b in zip(DEFAULT, other, strict=True)
     )
