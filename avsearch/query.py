@@ -156,7 +156,9 @@ def _mean_vector(
 
 def _batches(source: Source, info: MediaInfo, by: Modality, front_end: FrontEnd) -> Iterator[NDArray[Any]]:
     """What is asked with, as the encoder wants it, a bounded number at a time."""
-    pieces = _squares(source, info, front_end) if by is Modality.IMAGE else _seconds(source, info)
+    pieces: Iterator[NDArray[Any]] = _seconds(source, info)
+    if by is Modality.IMAGE:
+        pieces = _squares(source, info, front_end)
     while batch := list(islice(pieces, _BATCH)):
         yield np.stack(batch)
 

@@ -74,7 +74,7 @@ def _shaken_colours(square: np.ndarray, augmentation: Augmentation, rng: np.rand
     saturation = around(1, augmentation.saturation, rng)
     tint = around(1, augmentation.tint, rng, 3)
     if rng.random() < augmentation.grey:
-        saturation = np.float32(0)
+        saturation = np.zeros_like(saturation)
     pixels = square.astype(np.float32) * (brightness * tint)
     grey = pixels.mean(axis=2, keepdims=True)
     shaken: np.ndarray = np.clip(grey + (pixels - grey) * saturation, 0, 255).astype(np.uint8)

@@ -38,8 +38,13 @@ class Batch:
     shake: SoundShake | None = None
 
     def to(self, device: torch.device) -> Batch:
-        parts = (self.frames, self.sounds, self.media, self.partner)
-        return Batch(*(part.to(device) for part in parts), shake=self.shake and self.shake.to(device))
+        return Batch(
+            frames=self.frames.to(device),
+            sounds=self.sounds.to(device),
+            media=self.media.to(device),
+            partner=self.partner.to(device),
+            shake=self.shake and self.shake.to(device),
+        )
 
 
 @dataclass(frozen=True)

@@ -53,10 +53,7 @@ def train(
 
     Example: avsearch train ~/footage --out run
     """
-    if steps is not None and minutes is not None:
-        raise UsageError("Give either --steps or --minutes, not both.")
-    if resume and minutes is not None:
-        raise UsageError("A resumed run goes on to its own step count.", hint="Give --steps to change that.")
+    _refuse_contradictions(steps, minutes, resume)
     from trainer.config import TrainJob
     from trainer.loop import train as train_network
     from trainer.recipes import recipe as named_recipe
@@ -75,17 +72,23 @@ def train(
     )
     with shown_progress() as progress:
         trained = train_network(job, progress)
-    _say_result(trained)
-    print(trained.weights)
-    if trained.failures:
-        say(f"{len(trained.failures)} files were left out:")
-        list_failures(trained.failures)
-        raise typer.Exit(3)
+    _tell(trained)
 
 
-def _say_result(trained: Trained) -> None:
+def _refuse_contradictions(steps: int | None, minutes: float | None, resume: bool) -> None:
+    if steps is not None and minutes is not None:
+        raise UsageError("Give either --steps or --minutes, not both.")
+    if resume and minutes is not None:
+        raise UsageError("A resumed run goes on to its own step count.", hint="Give --steps to change that.")
+
+
+def _tell(trained: Trained) -> None:
     say(
         f"Trained {trained.steps} steps. On held-out videos: AVC accuracy {trained.validation.avc_accuracy:.3f}, a "
         f"true pair nearer than a false one in {trained.validation.nearer:.3f} of cases (chance: 0.5 both)."
     )
     say(f"Next: avsearch index PATH... --model {trained.weights}")
+    print(trained.weights)
+    if trained.failures:
+        list_failures(trained.failures)
+        raise typer.Exit(3)

@@ -11,9 +11,9 @@ from pathlib import Path
 import ffmpeg
 import numpy as np
 
+from avsearch.front_end import SAMPLE_RATE_HZ
 from avsearch.media import safety
 from avsearch.media.runner import run
-from avsearch.media.sound import SAMPLE_RATE_HZ
 
 ENCODE_TIMEOUT_S = 120.0
 PCM_PEAK = 32767

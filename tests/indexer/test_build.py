@@ -224,10 +224,10 @@ def test_a_chosen_stream_of_sound_is_the_one_that_is_indexed(weights, tmp_path):
     low = write_wav(tmp_path / "low.wav", tones(1))
     high = write_wav(tmp_path / "high.wav", tones(3)[96_000:])
     (tmp_path / "in").mkdir()
-    ffmpeg("-i", low, "-i", high, "-map", "0", "-map", "1", "-c:a", "flac", tmp_path / "in" / "two.mov")
+    ffmpeg("-i", low, "-i", high, "-map", "0", "-map", "1", "-c:a", "flac", tmp_path / "in" / "two.mkv")
     ffmpeg("-i", high, tmp_path / "in" / "high.flac")
     index(IndexJob([tmp_path / "in" / "high.flac"], tmp_path / "lib", model=weights), Silent())
-    index(IndexJob([tmp_path / "in" / "two.mov"], tmp_path / "lib", audio_stream=1), Silent())
+    index(IndexJob([tmp_path / "in" / "two.mkv"], tmp_path / "lib", audio_stream=1), Silent())
     library = open_library(tmp_path / "lib")
     vectors = np.concatenate([rows.vector for rows in library.segments(library.snapshot(), Modality.AUDIO)])
     assert vectors[0] @ vectors[1] > 0.999
