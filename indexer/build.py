@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -170,12 +171,14 @@ class _Claimed:
         active = library.catalog.active_encoder()
         self._embedded = library.catalog.embedded_media(active.id) if active else set()
         self._claimed: set[str] = set()
+        self._lock = threading.Lock()
 
     def __call__(self, content_hash: str) -> bool:
         known = self._library.catalog.media_by_hash([content_hash]).get(content_hash)
-        before = len(self._claimed)
-        self._claimed.add(content_hash)
-        return known in self._embedded or len(self._claimed) == before
+        with self._lock:  # several readers ask at once
+            claimed = content_hash in self._claimed
+            self._claimed.add(content_hash)
+        return claimed or known in self._embedded
 
 
 def _sort_in(read: ReadFile, writer: Writer, tally: _Tally) -> None:
