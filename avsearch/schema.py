@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-REVISION = "0001"  # the newest file in migrations/versions; counted up, so that older and newer can be told apart
+REVISION = "0002"  # the newest file in migrations/versions; counted up, so that older and newer can be told apart
 STATE_ID = 1  # of the one row of library_state
 
 _NAMING = {
@@ -49,6 +49,11 @@ def _id(*, is_counted: bool = True) -> Column[Any]:
 
 def _needed(name: str, kind: TypeEngine[Any] | type[TypeEngine[Any]], *keys: ForeignKey) -> Column[Any]:
     return Column(name, kind, *keys, nullable=False)
+
+
+def _added(name: str, kind: type[TypeEngine[Any]], default: str) -> Column[Any]:
+    """A column that came later: rows that were there by then have the default."""
+    return Column(name, kind, nullable=False, server_default=default)
 
 
 root = Table(
@@ -83,6 +88,10 @@ media = Table(
     Column("num_channels", Integer),
     Column("is_default_audio", Boolean),
     _needed("added_at_us", BigInteger),
+    _added("timecode", String, ""),  # of the first frame, as the file has it
+    _added("num_silent", BigInteger, "0"),  # seconds of digital silence, which made no moment
+    _added("num_still", BigInteger, "0"),  # black or frozen frames that made no moment
+    _added("gap_us", BigInteger, "2000000"),  # the longest gap between keyframes that was left as it is
     UniqueConstraint("content_hash"),
 )
 
@@ -153,6 +162,17 @@ embedding = Table(  # which media has how many rows in which segment; modality a
     sqlite_with_rowid=False,
 )
 
+coverage = Table(  # which media an encoder has dealt with, and how many moments that made; also where it is none
+    "coverage",
+    metadata,
+    Column("encoder_id", _BIG_ID, ForeignKey("encoder.id"), primary_key=True),
+    Column("media_id", _BIG_ID, ForeignKey("media.id"), primary_key=True),
+    Column("modality", String, primary_key=True),
+    _needed("num_moments", BigInteger),
+    Index(None, "media_id"),
+    sqlite_with_rowid=False,
+)
+
 run = Table(
     "run",
     metadata,
@@ -171,5 +191,6 @@ library_state = Table(  # one row
     _needed("library_id", String),  # stands in library.json too, so that neither is taken for another's
     _needed("next_media_id", BigInteger),
     Column("active_encoder_id", _BIG_ID, ForeignKey("encoder.id")),
+    Column("pending_encoder_id", _BIG_ID, ForeignKey("encoder.id")),  # whose vectors are being made
     CheckConstraint(f"id = {STATE_ID}", name="one_row"),
 )

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.postgres import new_database, running_server
+
 
 @pytest.fixture(scope="session")
 def shared_data():
@@ -12,3 +14,33 @@ def shared_data():
     if not folder.is_dir():
         pytest.skip("the real clips of ../shared/data are not here")
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres_url():
+    """A PostgreSQL server where databases can be made; skips where there is none, unless one is required."""
+    with running_server() as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_database(postgres_url):
+    """The URL of an empty database on PostgreSQL, which goes with the test."""
+    with new_database(postgres_url) as url:
+        yield url
+
+
+def pytest_generate_tests(metafunc):
+    """A test that uses `database_url` runs on both databases, unless it is marked as one about SQLite's file."""
+    if "database_url" in metafunc.fixturenames:
+        is_about_file = metafunc.definition.get_closest_marker("sqlite") is not None
+        postgres = [] if is_about_file else [pytest.param("postgres", marks=pytest.mark.postgres)]
+        metafunc.parametrize("database_url", ["sqlite", *postgres], indirect=True)
+
+
+@pytest.fixture
+def database_url(request):
+    """Where a library of this test has its catalog: an SQLite file in it, or an empty database on a server."""
+    if request.param == "sqlite":
+        return "sqlite:///catalog.sqlite3"
+    return request.getfixturevalue("postgres_database")

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
-from sqlalchemy.pool import ConnectionPoolEntry, NullPool
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool, QueuePool
 
 from avsearch.errors import LibraryError
 from avsearch.schema import REVISION
@@ -23,6 +23,14 @@ BUSY_TIMEOUT_S = 30
 _SQLITE, _POSTGRESQL = "sqlite", "postgresql"
 _MODE = "avsearch_mode"
 _DRIVER_HINT = "Install it with `python -m pip install 'psycopg[binary]'`."
+_SERVER_OPTIONS = {  # a server that is gone, or behind a dead cable, is noticed within two minutes
+    "connect_timeout": 30,
+    "keepalives_idle": 60,
+    "keepalives_interval": 10,
+    "keepalives_count": 6,
+    "tcp_user_timeout": 120_000,
+}
+_PASSWORD_HINT = "Give the password in PGPASSWORD or ~/.pgpass; a library never keeps it."
 _DATABASE_HINT = "Check the disk or the database server; `avsearch library verify` checks the library itself."
 
 
@@ -54,7 +62,7 @@ class Database:
         Raises:
             LibraryError: the driver is not installed.
         """
-        return _server_engine(self.url) if self.file is None else _file_engine(self.file)
+        return server_engine(self.url) if self.file is None else _file_engine(self.file)
 
 
 def find_database(database_url: str, directory: Path) -> Database:
@@ -73,6 +81,26 @@ def find_database(database_url: str, directory: Path) -> Database:
     if url.get_backend_name() != _SQLITE or not url.database or url.database == ":memory:" or url.query:
         raise LibraryError("The database URL names nothing that can hold a catalog.", hint=hint)
     return Database(url.set(drivername=_SQLITE), directory)
+
+
+def server_engine(url: URL, *, is_lasting: bool = False) -> Engine:
+    """Prepare connections to a server: one for each transaction, or a lasting one for all of them.
+
+    Raises:
+        LibraryError: the driver is not installed.
+    """
+    options = {name: value for name, value in _SERVER_OPTIONS.items() if name not in url.query}
+    lasting = {"poolclass": QueuePool, "pool_size": 1, "max_overflow": 0}
+    pool = lasting if is_lasting else {"poolclass": NullPool}
+    try:
+        return create_engine(url, connect_args=options, **pool)
+    except ModuleNotFoundError as error:
+        raise LibraryError("PostgreSQL needs the Python package psycopg.", hint=_DRIVER_HINT) from error
+
+
+def lost_connection() -> LibraryError:
+    """The error of one who was cut off from the database; what was not committed by then is not in the catalog."""
+    return LibraryError("The connection to the database was lost.", hint="Run the same command again.")
 
 
 def is_sqlite(connection: Connection) -> bool:
@@ -154,13 +182,6 @@ def _file_engine(file: Path) -> Engine:
     return engine
 
 
-def _server_engine(url: URL) -> Engine:
-    try:
-        return create_engine(url, poolclass=NullPool)
-    except ModuleNotFoundError as error:
-        raise LibraryError("PostgreSQL needs the Python package psycopg.", hint=_DRIVER_HINT) from error
-
-
 def _connect_sqlite(file: Path) -> sqlite3.Connection:
     """Open the file; one who may not write beside it reads it as it is, when nobody is writing to it."""
     has_log = file.with_name(f"{file.name}-wal").exists()
@@ -188,6 +209,9 @@ def _explained(done: str) -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
+        if isinstance(error, DBAPIError) and error.connection_invalidated:
+            raise lost_connection() from error
         cause = error.orig if isinstance(error, DBAPIError) else error
-        reason = str(cause).strip().splitlines()[0].rstrip(".")
-        raise LibraryError(f"The catalog cannot be {done} ({reason}).", hint=_DATABASE_HINT) from error
+        reason = next(iter(str(cause).strip().splitlines()), type(cause).__name__).rstrip(".")
+        hint = _PASSWORD_HINT if "password" in reason else _DATABASE_HINT
+        raise LibraryError(f"The catalog cannot be {done} ({reason}).", hint=hint) from error

@@ -13,6 +13,7 @@ from sqlalchemy.engine import URL
 
 from avsearch import schema
 from avsearch.catalog.database import Database, check_revision, integrity_problems, migrating, writing
+from avsearch.catalog.session import lock_transaction
 from avsearch.errors import LibraryError
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"  # beside the package, in a wheel too
@@ -37,10 +38,11 @@ def upgrade_catalog(database: Database) -> None:
     """Run the missing migrations in one transaction: all of them, or none.
 
     Raises:
-        LibraryError: a migration fails, or the catalog is newer than this avsearch.
+        LibraryError: a migration fails, the catalog is newer than this avsearch, or another process writes to it.
     """
     try:
         with migrating(database.engine()) as connection:
+            lock_transaction(connection)
             command.upgrade(alembic_config(connection), "head")
             check_revision(connection)
             if problems := integrity_problems(connection):

@@ -2,12 +2,41 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from avsearch.catalog.records import Root
 
 Place = tuple[int, bytes]  # a root's id, and the path relative to it: the key of a file's row
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A file or a folder, and all below it.
+
+    Attributes:
+        root: that it lies in; or that lies in it, and then the branch is all of this root.
+        path: relative to the root; empty for all of it.
+        top: the absolute path of the file or folder.
+    """
+
+    root: Root
+    path: bytes
+    top: Path
+
+    def names(self, path: bytes) -> str:
+        """The path of a file of this branch, relative to the root -> relative to `top`; empty for `top` itself."""
+        if self.path:
+            return os.fsdecode(path[len(self.path) + 1 :])
+        return self._root_from_top + os.fsdecode(path)
+
+    @cached_property
+    def _root_from_top(self) -> str:
+        between = self.root.path.relative_to(self.top).parts
+        return "".join(f"{part}/" for part in between)
 
 
 def places_of(paths: Iterable[Path], roots: Sequence[Root]) -> dict[Path, list[Place]]:
@@ -27,7 +56,24 @@ def places_of(paths: Iterable[Path], roots: Sequence[Root]) -> dict[Path, list[P
     return places
 
 
+def branches_of(path: Path, roots: Sequence[Root]) -> list[Branch]:
+    """What a path means among the roots: a link to a folder is that folder, one to a file is a file of its own."""
+    written = path.absolute()
+    spellings = [written, written.parent.resolve() / written.name]
+    if written.is_dir():
+        spellings.append(written.resolve())
+    return [branch for spelling in dict.fromkeys(spellings) for branch in _branches(spelling, roots)]
+
+
 def _places(path: Path, roots: Sequence[Root]) -> Iterator[Place]:
     for root in roots:
         if path.is_relative_to(root.path) and path != root.path:
             yield root.id, root.relative(path)
+
+
+def _branches(path: Path, roots: Sequence[Root]) -> Iterator[Branch]:
+    for root in roots:
+        if root.path.is_relative_to(path):
+            yield Branch(root, b"", path)
+        elif path.is_relative_to(root.path):
+            yield Branch(root, os.fsencode(path.relative_to(root.path)), path)

@@ -9,13 +9,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import ColumnElement, Connection, Engine, select
 
+from avsearch.catalog.coverage import covered_by, is_uncovered_by, read_lost
 from avsearch.catalog.database import check_revision, integrity_problems, reading
 from avsearch.catalog.paths import Place, places_of
 from avsearch.catalog.records import (
     EncoderRecord,
     FileState,
+    Lost,
+    MediaFilter,
     MediaRecord,
     Root,
     SegmentRecord,
@@ -24,15 +27,19 @@ from avsearch.catalog.records import (
     Status,
 )
 from avsearch.catalog.rows import (
+    KEPT_MEDIA,
+    KEPT_STATES,
     LIVE_MEDIA,
     SELECT_SEGMENTS,
     chunks,
     encoder_record,
     file_state,
-    media_info,
+    media_record,
+    read_ids,
     root_record,
     segment_record,
 )
+from avsearch.catalog.selection import read_files_at, read_selection
 from avsearch.catalog.status import read_status
 from avsearch.errors import LibraryError
 from avsearch.schema import embedding, encoder, file, label, library_state, media, root, segment
@@ -66,17 +73,22 @@ class Catalog:
             return Snapshot(
                 encoder=active,
                 segments=tuple(map(segment_record, connection.execute(made))),
-                live_media_ids=_read_live_media_ids(connection),
+                live_media_ids=read_ids(connection, LIVE_MEDIA),
             )
 
     def status(self) -> Status:
         """The library in figures."""
         with reading(self._engine) as connection:
-            return read_status(connection, read_active_encoder(connection))
+            return read_status(connection, read_active_encoder(connection), read_pending_encoder(connection))
 
     def active_encoder(self) -> EncoderRecord | None:
         with reading(self._engine) as connection:
             return read_active_encoder(connection)
+
+    def pending_encoder(self) -> EncoderRecord | None:
+        """The encoder whose vectors are being made beside the active one's."""
+        with reading(self._engine) as connection:
+            return read_pending_encoder(connection)
 
     def encoders(self) -> tuple[EncoderRecord, ...]:
         """All encoders that the library holds, active or not."""
@@ -102,16 +114,70 @@ class Catalog:
                 found.update((content_hash, media_id) for content_hash, media_id in connection.execute(statement))
             return found
 
-    def embedded_media(self, encoder_id: int) -> set[int]:
-        """Ids of the media that have vectors of an encoder."""
-        statement = select(embedding.c.media_id).join(segment).where(segment.c.encoder_id == encoder_id)
+    def covered_media(self, encoder_id: int) -> set[int]:
+        """Ids of the media that an encoder has dealt with, whether or not it made vectors of them."""
         with reading(self._engine) as connection:
-            return set(connection.scalars(statement.distinct()))
+            return set(connection.scalars(covered_by(encoder_id)))
+
+    def media_hashes(self, encoder_id: int) -> dict[str, int]:
+        """Content hashes -> ids of the media that an encoder has dealt with."""
+        statement = select(media.c.content_hash, media.c.id).where(media.c.id.in_(covered_by(encoder_id)))
+        with reading(self._engine) as connection:
+            return {row.content_hash: row.id for row in connection.execute(statement)}
+
+    def known_sizes(self) -> frozenset[int]:
+        """The sizes in bytes of all files whose content is known."""
+        statement = select(file.c.size_bytes).where(file.c.media_id.is_not(None)).distinct()
+        with reading(self._engine) as connection:
+            return frozenset(connection.scalars(statement))
+
+    def uncovered_media(self, encoder_id: int) -> list[int]:
+        """Ids, ascending, of the live media that an encoder has not dealt with."""
+        with reading(self._engine) as connection:
+            live, covered = (read_ids(connection, some) for some in (LIVE_MEDIA, covered_by(encoder_id)))
+        uncovered: list[int] = np.setdiff1d(live, covered, assume_unique=True).tolist()
+        return uncovered
+
+    def plans_of_uncovered(self, encoder_id: int) -> dict[str, tuple[int, int | None]]:
+        """Content hashes of media that an encoder has not dealt with -> `gap_us` and the stream of sound."""
+        statement = select(media.c.content_hash, media.c.gap_us, media.c.audio_ordinal)
+        with reading(self._engine) as connection:
+            rows = connection.execute(statement.where(is_uncovered_by(encoder_id)))
+            return {row.content_hash: (row.gap_us, row.audio_ordinal) for row in rows}
+
+    def lost(self, encoder_id: int) -> list[Lost]:
+        """What an encoder once made and is not there: of media that an indexed or missing file holds, ascending."""
+        return list(self.lost_counts(encoder_id))
+
+    def lost_counts(self, encoder_id: int) -> dict[Lost, tuple[int, int]]:
+        """What `lost` gives -> how many moments the encoder made, and how many rows of them are there."""
+        with reading(self._engine) as connection:
+            return read_lost(connection, encoder_id)
+
+    def reclaimable_media(self) -> set[int]:
+        """Ids of the media that no indexed or missing file holds."""
+        with reading(self._engine) as connection:
+            known, kept = (read_ids(connection, some) for some in (select(media.c.id), KEPT_MEDIA))
+        return set(np.setdiff1d(known, kept, assume_unique=True).tolist())
+
+    def select_media(self, wanted: MediaFilter) -> NDArray[np.int64]:
+        """(M,) int64 ascending: the live media for which all conditions hold."""
+        with reading(self._engine) as connection:
+            return read_selection(connection, wanted, read_roots(connection))
+
+    def files_at(self, target: str) -> list[tuple[Root, FileState]]:
+        """The known files, in whatever state, that are named: by a file, a folder above them, or a pattern.
+
+        In a pattern `*`, `?` and `[...]` stand for parts of one name, `**` for any number of folders; one without
+        a leading `/` begins in the current folder. A path that exists or is known is never read as a pattern.
+        """
+        with reading(self._engine) as connection:
+            return read_files_at(connection, target, read_roots(connection))
 
     def live_media_ids(self) -> NDArray[np.int64]:
         """(M,) int64 ascending: the media with at least one indexed file."""
         with reading(self._engine) as connection:
-            return _read_live_media_ids(connection)
+            return read_ids(connection, LIVE_MEDIA)
 
     def media_records(self, media_ids: Iterable[int]) -> dict[int, MediaRecord]:
         """What is known about some media, by id, in the order asked for; unknown ids are left out."""
@@ -122,13 +188,7 @@ class Catalog:
             found: dict[int, MediaRecord] = {}
             for some in chunks(asked):
                 for row in connection.execute(select(media).where(media.c.id.in_(some))):
-                    found[row.id] = MediaRecord(
-                        id=row.id,
-                        content_hash=row.content_hash,
-                        info=media_info(row),
-                        labels=tuple(labels[row.id]),
-                        paths=tuple(paths[row.id]),
-                    )
+                    found[row.id] = media_record(row, labels=labels.get(row.id, ()), paths=paths[row.id])
         return {media_id: found[media_id] for media_id in asked if media_id in found}
 
     def media_of_paths(self, paths: Sequence[Path]) -> dict[Path, int]:
@@ -142,6 +202,18 @@ class Catalog:
             if media_id is not None:
                 found[path] = media_id
         return found
+
+    def files_of_media(self, media_ids: Iterable[int]) -> dict[int, list[tuple[Root, FileState]]]:
+        """The files that hold some media, those that are indexed before those that are missing, by media id."""
+        asked = list(media_ids)
+        found: dict[int, list[tuple[Root, FileState]]] = {}
+        with reading(self._engine) as connection:
+            roots = {root.id: root for root in read_roots(connection)}
+            for some in chunks(asked):
+                kept = select(file).where(file.c.media_id.in_(some), file.c.state.in_(KEPT_STATES))
+                for row in connection.execute(kept.order_by(file.c.state, file.c.id)):
+                    found.setdefault(row.media_id, []).append((roots[row.root_id], file_state(row)))
+        return {media_id: found[media_id] for media_id in asked if media_id in found}
 
     def all_segments(self) -> tuple[SegmentRecord, ...]:
         """The segments of all encoders."""
@@ -165,8 +237,12 @@ class Catalog:
 
 def read_active_encoder(connection: Connection) -> EncoderRecord | None:
     """The active encoder, within a transaction."""
-    row = connection.execute(select(encoder).join(library_state)).first()
-    return None if row is None else encoder_record(row)
+    return _read_encoder(connection, library_state.c.active_encoder_id)
+
+
+def read_pending_encoder(connection: Connection) -> EncoderRecord | None:
+    """The encoder whose vectors are being made, within a transaction."""
+    return _read_encoder(connection, library_state.c.pending_encoder_id)
 
 
 def read_roots(connection: Connection) -> tuple[Root, ...]:
@@ -174,19 +250,17 @@ def read_roots(connection: Connection) -> tuple[Root, ...]:
     return tuple(map(root_record, connection.execute(select(root).order_by(root.c.id))))
 
 
-def _read_live_media_ids(connection: Connection) -> NDArray[np.int64]:
-    ids: NDArray[np.int64] = np.fromiter(connection.scalars(LIVE_MEDIA), np.int64)
-    ids.sort()
-    return ids
+def _read_encoder(connection: Connection, which: ColumnElement[int | None]) -> EncoderRecord | None:
+    row = connection.execute(select(encoder).join(library_state, encoder.c.id == which)).first()
+    return None if row is None else encoder_record(row)
 
 
 def _read_labels(connection: Connection, media_ids: Sequence[int]) -> Mapping[int, list[str]]:
     labels: defaultdict[int, list[str]] = defaultdict(list)
     for some in chunks(media_ids):
-        rows = connection.execute(select(label).where(label.c.media_id.in_(some)).order_by(label.c.label))
-        for media_id, text in rows:
+        for media_id, text in connection.execute(select(label).where(label.c.media_id.in_(some))):
             labels[media_id].append(text)
-    return labels
+    return {media_id: sorted(some) for media_id, some in labels.items()}  # databases have orders of their own
 
 
 def _read_paths(connection: Connection, media_ids: Sequence[int]) -> Mapping[int, list[Path]]:

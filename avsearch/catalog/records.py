@@ -62,7 +62,8 @@ class FileState:
     media_id: int | None = None
 
     def __post_init__(self) -> None:
-        if self.path.startswith(b"/") or {b"", b".", b".."} & set(self.path.split(b"/")):
+        names = self.path.split(b"/")
+        if b"" in names or b"." in names or b".." in names:
             raise ValueError(f"{self.path!r} is not relative to a root")
         if self.state is State.INDEXED and self.media_id is None:
             raise ValueError(f"{self.path!r} is indexed, but no media is named")
@@ -72,12 +73,25 @@ class FileState:
 
 @dataclass(frozen=True)
 class IndexedMedia:
-    """One content that was read; `id` was reserved before."""
+    """One content that was read.
+
+    Attributes:
+        id: was reserved before.
+        content_hash: of all of its bytes.
+        info: what the demuxer says.
+        labels: what its user calls what is in it.
+        num_silent: seconds of digital silence, which made no moment.
+        num_still: black or frozen frames that made no moment.
+        gap_us: the longest gap between keyframes, in microseconds, that was not filled by exact decoding.
+    """
 
     id: int
     content_hash: str
     info: MediaInfo
     labels: tuple[str, ...] = ()
+    num_silent: int = 0
+    num_still: int = 0
+    gap_us: int = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -89,6 +103,10 @@ class MediaRecord:
     info: MediaInfo
     labels: tuple[str, ...]
     paths: tuple[Path, ...]
+    num_silent: int
+    num_still: int
+    gap_us: int
+    added_at_us: int
 
     @property
     def duration_us(self) -> int:
@@ -146,16 +164,69 @@ class NewSegment:
 
 
 @dataclass(frozen=True)
+class Coverage:
+    """How many moments of one modality a media has under an encoder; 0 is said as well."""
+
+    fingerprint: str
+    media_id: int
+    modality: Modality
+    num_moments: int
+
+
+@dataclass(frozen=True, order=True)
+class Lost:
+    """A media whose vectors of the asked encoder and one modality are not, or not all, there any more."""
+
+    media_id: int
+    modality: Modality
+
+
+@dataclass(frozen=True)
 class Publication:
     """What becomes true in one commit.
 
-    `media` are new; `labels` are added to those that media have, new ones and known ones alike.
+    `media` are new; `labels` are added to those that media have, new ones and known ones alike; `coverage`
+    replaces what was said of the same encoder, media and modality.
     """
 
     media: tuple[IndexedMedia, ...] = ()
     segments: tuple[NewSegment, ...] = ()
     files: tuple[FileState, ...] = ()
     labels: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    coverage: tuple[Coverage, ...] = ()
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """Segments that take the place of others in one commit.
+
+    Attributes:
+        old: names of the segments that go.
+        new: those that come.
+        forgotten: media that go with all that is known of them; segments that stay may still hold rows of them.
+    """
+
+    old: tuple[str, ...]
+    new: tuple[NewSegment, ...]
+    forgotten: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class MediaFilter:
+    """Which media are wanted: those for which all that is given holds.
+
+    Attributes:
+        kind: video, sound or picture.
+        labels: one of these, or several.
+        under: an indexed file of theirs is this one, or lies below this folder.
+        glob: the absolute path of the same file matches this; `*`, `?`, `[...]`, and `**` for any folders.
+            One without a leading `/` begins in the current folder; one without any of these is read as `under` is.
+    """
+
+    kind: MediaKind | None = None
+    labels: tuple[str, ...] = ()
+    under: Path | None = None
+    glob: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,6 +258,13 @@ class Status:
         num_segments: segment files.
         segment_bytes: their size together.
         encoder: the active one.
+        silent_seconds: seconds of digital silence, left out.
+        still_frames: black and frozen frames, left out.
+        dead_moments: moments that `compact` would reclaim: of media that no indexed or missing file holds, and
+            of encoders neither active nor pending.
+        pending: the encoder whose vectors are being made.
+        num_pending_done: live media that it has dealt with.
+        num_live: media that can be found.
     """
 
     num_roots: int
@@ -198,3 +276,9 @@ class Status:
     num_segments: int
     segment_bytes: int
     encoder: EncoderRecord | None
+    silent_seconds: int
+    still_frames: int
+    dead_moments: int
+    pending: EncoderRecord | None
+    num_pending_done: int
+    num_live: int

@@ -6,22 +6,35 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
-from avsearch.catalog.database import is_sqlite, writing
-from avsearch.catalog.reading import Catalog, read_active_encoder, read_roots
+from avsearch.catalog.database import writing
+from avsearch.catalog.inserts import (
+    add_labels,
+    insert_all,
+    insert_encoder,
+    insert_root,
+    insert_segment,
+    put_coverage,
+    put_files,
+)
+from avsearch.catalog.reading import Catalog, read_roots
 from avsearch.catalog.records import (
     EncoderRecord,
     FileState,
     NewEncoder,
-    NewSegment,
     Publication,
+    Replacement,
     Root,
-    SegmentRecord,
+    State,
 )
-from avsearch.catalog.rows import Values, chunks, media_values, now_us
-from avsearch.schema import embedding, encoder, file, label, library_state, media, root, run, segment
+from avsearch.catalog.rows import KEPT_STATES, Values, chunks, media_values, now_us
+from avsearch.catalog.selection import conditions_for
+from avsearch.errors import LibraryError
+from avsearch.schema import coverage, embedding, file, label, library_state, media, root, run, segment
+from avsearch.schema import encoder as encoders
+
+_TARGET_HINT = "Give a file or a folder that was indexed, or a pattern such as '*/rushes/*.mov' in quotes."
 
 
 class CatalogWriter(Catalog):
@@ -37,7 +50,7 @@ class CatalogWriter(Catalog):
         with writing(self._engine) as connection:
             roots = read_roots(connection)
             outer = next((known for known in roots if folder.is_relative_to(known.path)), None)
-            outer = outer or _insert_root(connection, folder)
+            outer = outer or insert_root(connection, folder)
             for inner in roots:
                 if inner != outer and inner.path.is_relative_to(outer.path) and _is_there(inner.path):
                     _absorb_root(connection, inner, outer)
@@ -51,38 +64,118 @@ class CatalogWriter(Catalog):
             end = connection.execute(select(library_state.c.next_media_id)).scalar_one()
         return range(end - count, end)
 
+    def register_encoder(self, new: NewEncoder) -> EncoderRecord:
+        """Make an encoder known; which one is active stays."""
+        with writing(self._engine) as connection:
+            return _record(insert_encoder(connection, new), new)
+
     def activate_encoder(self, new: NewEncoder) -> EncoderRecord:
         """Register an encoder unless it is known, and make it the active one."""
-        values = {name: getattr(new, name) for name in NewEncoder.__dataclass_fields__}
         with writing(self._engine) as connection:
-            chosen = select(encoder.c.id).where(encoder.c.fingerprint == new.fingerprint)
-            if connection.execute(chosen).first() is None:
-                connection.execute(insert(encoder).values(values | {"added_at_us": now_us()}))
-            connection.execute(update(library_state).values(active_encoder_id=chosen.scalar_subquery()))
-            active = read_active_encoder(connection)
-        assert active is not None
-        return active
+            active = _record(insert_encoder(connection, new), new)
+            connection.execute(update(library_state).values(active_encoder_id=active.id))
+            return active
+
+    def set_pending_encoder(self, encoder: EncoderRecord | None) -> None:
+        """Note whose vectors are being made beside the active one's, or that none are any more."""
+        with writing(self._engine) as connection:
+            connection.execute(update(library_state).values(pending_encoder_id=encoder and encoder.id))
+
+    def switch_encoder(self, encoder: EncoderRecord) -> None:
+        """From now on this encoder's vectors are searched, and none are being made."""
+        with writing(self._engine) as connection:
+            values = {"active_encoder_id": encoder.id, "pending_encoder_id": None}
+            connection.execute(update(library_state).values(values))
+
+    def forget_encoder(self, encoder: EncoderRecord) -> None:
+        """An encoder goes, with its segments and all that it has dealt with.
+
+        Raises:
+            LibraryError: also when it is the active or the pending one.
+        """
+        with writing(self._engine) as connection:
+            made_by = segment.c.encoder_id == encoder.id
+            gone = select(segment.c.id).where(made_by)
+            connection.execute(delete(embedding).where(embedding.c.segment_id.in_(gone)))
+            connection.execute(delete(segment).where(made_by))
+            connection.execute(delete(coverage).where(coverage.c.encoder_id == encoder.id))
+            connection.execute(delete(encoders).where(encoders.c.id == encoder.id))
 
     def set_files(self, files: Sequence[FileState]) -> None:
         """Record what became of files, known or new."""
         with writing(self._engine) as connection:
-            _upsert_files(connection, files)
+            put_files(connection, files)
+
+    def remove_files(self, targets: Sequence[str]) -> int:
+        """Take files out, all that paths or patterns name (see `files_at`); returns how many were not out by then.
+
+        Raises:
+            LibraryError: also when a target names no file that is known; then nothing is changed.
+        """
+        out = update(file).where(file.c.state != State.REMOVED).values(state=State.REMOVED, reason="")
+        num_files = 0
+        with writing(self._engine) as connection:
+            roots = read_roots(connection)
+            for target in targets:
+                named = conditions_for(connection, target, roots)
+                if not named:
+                    raise LibraryError(f"{target}: the library knows no such file.", hint=_TARGET_HINT)
+                num_files += sum(connection.execute(out.where(is_named)).rowcount for is_named in named)
+        return num_files
 
     def set_labels(self, labels: Mapping[int, Iterable[str]]) -> None:
         """Replace all labels of the media given."""
         with writing(self._engine) as connection:
             for some in chunks(list(labels)):
                 connection.execute(delete(label).where(label.c.media_id.in_(some)))
-            _add_labels(connection, labels)
+            add_labels(connection, labels)
 
     def publish(self, publication: Publication) -> None:
-        """Media, segments, files and labels become true together."""
+        """Media, segments, files, labels and coverage become true together."""
         with writing(self._engine) as connection:
-            _insert_all(connection, media, [media_values(one) for one in publication.media])
+            insert_all(connection, media, [media_values(one) for one in publication.media])
             for segment_made in publication.segments:
-                _insert_segment(connection, segment_made)
-            _add_labels(connection, publication.labels)
-            _upsert_files(connection, publication.files)
+                insert_segment(connection, segment_made)
+            add_labels(connection, publication.labels)
+            put_files(connection, publication.files)
+            put_coverage(connection, publication.coverage)
+
+    def drop_segments(self, names: Sequence[str]) -> None:
+        """Segments no longer exist; coverage still knows what was in them, and so what is lost."""
+        with writing(self._engine) as connection:
+            _delete_segments(connection, names)
+
+    def replace_segments(self, replacement: Replacement) -> None:
+        """Segments take the place of others, and media are forgotten, together.
+
+        Raises:
+            LibraryError: also when a file still holds a media that is to be forgotten.
+        """
+        with writing(self._engine) as connection:
+            _delete_segments(connection, replacement.old)
+            for segment_made in replacement.new:
+                insert_segment(connection, segment_made)
+            _forget_media(connection, replacement.forgotten)
+
+    def relink_root(self, root_id: int, new_path: Path) -> Root:
+        """A root lies elsewhere now; its files are known below it as before.
+
+        Raises:
+            LibraryError: another root lies there, inside it or around it, or there is no such root.
+        """
+        folder = new_path.resolve()
+        with writing(self._engine) as connection:
+            known = {root.id: root.path for root in read_roots(connection)}
+            if known.pop(root_id, None) is None:
+                raise LibraryError("The library has no such root.", hint="`avsearch library status` counts them.")
+            for path in known.values():
+                if folder.is_relative_to(path) or path.is_relative_to(folder):
+                    raise LibraryError(
+                        f"{folder}: the root {path} is in the way, and no root lies inside another.",
+                        hint="Relink to a folder that is apart from all other roots.",
+                    )
+            connection.execute(update(root).where(root.c.id == root_id).values(path=os.fsencode(folder)))
+        return Root(root_id, folder)
 
     def start_run(self, command: str) -> int:
         """Note that a job begins; returns the run's id."""
@@ -106,11 +199,6 @@ def _is_there(folder: Path) -> bool:
         return False
 
 
-def _insert_root(connection: Connection, path: Path) -> Root:
-    values = {"path": os.fsencode(path), "added_at_us": now_us()}
-    return Root(id=connection.execute(insert(root).values(values).returning(root.c.id)).scalar_one(), path=path)
-
-
 def _absorb_root(connection: Connection, inner: Root, outer: Root) -> None:
     """Move the files of `inner` over; where `outer` knows the file by now, it knows better."""
     known = set(connection.scalars(select(file.c.path).where(file.c.root_id == outer.id)))
@@ -127,52 +215,25 @@ def _absorb_root(connection: Connection, inner: Root, outer: Root) -> None:
     connection.execute(delete(root).where(root.c.id == inner.id))
 
 
-def _insert_all(connection: Connection, table: Table, values: Sequence[Values]) -> None:
-    if values:
-        connection.execute(insert(table), values)
+def _delete_segments(connection: Connection, names: Sequence[str]) -> None:
+    for some in chunks(names):
+        gone = select(segment.c.id).where(segment.c.name.in_(some))
+        connection.execute(delete(embedding).where(embedding.c.segment_id.in_(gone)))
+        connection.execute(delete(segment).where(segment.c.name.in_(some)))
 
 
-def _insert_segment(connection: Connection, new: NewSegment) -> None:
-    statement = insert(segment).values(_segment_values(new.record)).returning(segment.c.id)
-    segment_id = connection.execute(statement).scalar_one()
-    rows = [
-        {"segment_id": segment_id, "media_id": media_id, "num_rows": num_rows}
-        for media_id, num_rows in new.rows_of_media.items()
-    ]
-    _insert_all(connection, embedding, rows)
+def _forget_media(connection: Connection, media_ids: Sequence[int]) -> None:
+    """All that is known of media; what segments still hold of them is of nobody from now on."""
+    for some in chunks(media_ids):
+        held = file.c.media_id.in_(some)
+        if connection.execute(select(file.c.id).where(held, file.c.state.in_(KEPT_STATES)).limit(1)).first():
+            raise LibraryError("A media that a file holds cannot be forgotten.", hint="Run the same command again.")
+        connection.execute(update(file).where(held).values(media_id=None))
+        connection.execute(delete(label).where(label.c.media_id.in_(some)))
+        for table in (embedding, coverage):
+            connection.execute(delete(table).where(table.c.media_id.in_(some)))
+        connection.execute(delete(media).where(media.c.id.in_(some)))
 
 
-def _segment_values(record: SegmentRecord) -> Values:
-    made_by = select(encoder.c.id).where(encoder.c.fingerprint == record.fingerprint)
-    return {
-        "name": record.name,
-        "modality": record.modality,
-        "encoder_id": made_by.scalar_subquery(),
-        "num_rows": record.num_rows,
-        "dim": record.dim,
-        "num_bytes": record.num_bytes,
-        "checksum": record.checksum,
-    }
-
-
-def _add_labels(connection: Connection, labels: Mapping[int, Iterable[str]]) -> None:
-    values = [
-        {"media_id": media_id, "label": text} for media_id, texts in labels.items() for text in dict.fromkeys(texts)
-    ]
-    if values:
-        connection.execute(_upsert(connection, label).on_conflict_do_nothing(), values)
-
-
-def _upsert_files(connection: Connection, files: Sequence[FileState]) -> None:
-    if not files:
-        return
-    statement = _upsert(connection, file)
-    kept = ("size_bytes", "mtime_ns", "state", "reason", "media_id")
-    values = [{name: getattr(state, name) for name in ("root_id", "path", *kept)} for state in files]
-    new = {name: statement.excluded[name] for name in kept}
-    connection.execute(statement.on_conflict_do_update(index_elements=["root_id", "path"], set_=new), values)
-
-
-def _upsert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
-    """An insert that knows ON CONFLICT: SQLite's and PostgreSQL's are alike, but no standard."""
-    return sqlite.insert(table) if is_sqlite(connection) else postgresql.insert(table)
+def _record(encoder_id: int, new: NewEncoder) -> EncoderRecord:
+    return EncoderRecord(**{name: getattr(new, name) for name in NewEncoder.__dataclass_fields__}, id=encoder_id)

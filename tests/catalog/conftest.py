@@ -1,12 +1,13 @@
 """An empty catalog, and what to put into it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from avsearch.catalog import (
     CatalogWriter,
+    Database,
     FileState,
     IndexedMedia,
     NewEncoder,
@@ -16,6 +17,7 @@ from avsearch.catalog import (
     SegmentRecord,
     State,
     find_database,
+    write_session,
 )
 from avsearch.catalog.migrate import create_catalog
 from avsearch.moments import SECOND_US, AudioStream, MediaInfo, MediaKind, Modality, VideoStream
@@ -28,16 +30,24 @@ FILM = MediaInfo(
     container="mov,mp4",
     video=VideoStream(index=0, codec="h264", width=320, height=256, rotation=90, frames_per_second=24000 / 1001),
     audio=AudioStream(index=2, ordinal=1, codec="aac", sample_rate_hz=44_100, num_channels=6, is_default=False),
+    timecode="01:00:00;02",
 )
 SOUND = MediaInfo(MediaKind.SOUND, SECOND_US, 0, "wav", None, AudioStream(0, 0, "pcm", 48_000, 1, is_default=True))
 PICTURE = MediaInfo(MediaKind.PICTURE, 0, 0, "image2", VideoStream(0, "png", 7, 9, 0, 25.0), None)
 
 
 @pytest.fixture
-def catalog(tmp_path: Path) -> CatalogWriter:
-    database = find_database("sqlite:///catalog.sqlite3", tmp_path)
+def database(tmp_path: Path, database_url: str) -> Database:
+    """Of an empty catalog."""
+    database = find_database(database_url, tmp_path)
     create_catalog(database, LIBRARY_ID)
-    return CatalogWriter(database.engine())
+    return database
+
+
+@pytest.fixture
+def catalog(database: Database) -> Iterator[CatalogWriter]:
+    with write_session(database, LIBRARY_ID) as engine:
+        yield CatalogWriter(engine)
 
 
 @pytest.fixture

@@ -1,13 +1,15 @@
 """What goes into the catalog comes out of it: files, media, labels, runs."""
 
 import os
-import sqlite3
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from sqlalchemy import delete, select
 
+from avsearch import schema
 from avsearch.catalog import (
     FileState,
     IndexedMedia,
@@ -17,6 +19,7 @@ from avsearch.catalog import (
     SegmentRecord,
     State,
 )
+from avsearch.catalog.database import reading, writing
 from avsearch.errors import LibraryError
 from avsearch.moments import MediaKind, Modality
 
@@ -151,51 +154,82 @@ def test_the_snapshot_holds_the_active_encoders_segments_only(catalog, footage, 
     assert snapshot.segments == (made.record,)
     assert snapshot.live_media_ids.dtype == np.int64
     assert snapshot.live_media_ids.tolist() == ids
-    assert catalog.embedded_media(snapshot.encoder.id) == set(ids)
     assert catalog.rows_of_media("one") == {ids[0]: 3, ids[1]: 1}
-    other = catalog.activate_encoder(NewEncoder("0" * 32, "l3", "paper", "l3", 512))
+    catalog.activate_encoder(NewEncoder("0" * 32, "l3", "paper", "l3", 512))
     assert catalog.snapshot().segments == ()
-    assert catalog.embedded_media(other.id) == set()
     assert catalog.all_segments() == (made.record,)
     assert catalog.activate_encoder(encoder) == snapshot.encoder
     assert len(catalog.encoders()) == 2
 
 
-def test_a_reader_sees_one_state_while_a_writer_commits(catalog, footage):
-    from avsearch.catalog.database import reading
+def test_a_reader_sees_one_state_while_a_writer_commits(catalog, database, footage):
     from avsearch.catalog.reading import read_roots
 
-    with reading(catalog._engine) as connection:
+    with reading(database.engine()) as connection:
         before = read_roots(connection)
         catalog.add_root(footage)
         assert read_roots(connection) == before == ()
     assert len(catalog.roots()) == 1
 
 
-def test_runs_are_noted_with_what_they_did(catalog, tmp_path):
+def test_runs_are_noted_with_what_they_did(catalog):
     first = catalog.start_run("avsearch index /footage")
     second = catalog.start_run("avsearch index /more")
     catalog.finish_run(first, {"indexed": 3, "failed": 1})
-    with sqlite3.connect(tmp_path / "catalog.sqlite3") as connection:
-        rows = connection.execute("SELECT id, command, finished_at_us > started_at_us, counts FROM run").fetchall()
-    connection.close()
-    assert rows[0] == (first, "avsearch index /footage", 1, '{"indexed": 3, "failed": 1}')
-    assert rows[1] == (second, "avsearch index /more", None, "{}")
+    with reading(catalog._engine) as connection:
+        one, other = connection.execute(select(schema.run).order_by(schema.run.c.id)).all()
+    assert (one.id, one.command, one.counts) == (first, "avsearch index /footage", {"indexed": 3, "failed": 1})
+    assert one.finished_at_us > one.started_at_us
+    assert (other.id, other.command, other.counts) == (second, "avsearch index /more", {})
+    assert other.finished_at_us is None
 
 
-def test_no_id_is_given_out_twice(catalog, tmp_path):
+def test_no_id_is_given_out_twice(catalog):
     """Not even that of a deleted row: SQLite would, without AUTOINCREMENT."""
     last = catalog.start_run("one")
-    connection = sqlite3.connect(tmp_path / "catalog.sqlite3")
-    connection.execute("DELETE FROM run")
-    connection.commit()
-    connection.close()
+    with writing(catalog._engine) as connection:
+        connection.execute(delete(schema.run))
     assert catalog.start_run("two") == last + 1
 
 
-def test_the_database_is_as_safe_as_sqlite_can_be(catalog):
-    from avsearch.catalog.database import reading
+def test_text_that_a_database_cannot_hold_is_kept_as_well_as_can_be(catalog, footage, add_media, film):
+    """PostgreSQL knows no NUL, neither knows the halves of characters that bytes of a broken name become."""
+    broken, readable = "a\0b\udcff", "a\ufffdb\ufffd"
+    root = catalog.add_root(footage)
+    video, audio = replace(film.video, codec=broken), replace(film.audio, codec=broken)
+    (media_id,) = add_media(root, replace(film, container=broken, timecode=broken, video=video, audio=audio))
+    catalog.set_labels({media_id: (broken, "\0", "\ud800")})
+    catalog.set_files([FileState(root.id, b"x", 1, 1, State.FAILED, broken)])
+    record = catalog.media_records([media_id])[media_id]
+    assert (record.info.container, record.info.timecode) == (readable, readable)
+    assert (record.info.video.codec, record.info.audio.codec) == (readable, readable)
+    assert record.labels == (readable, "\ufffd")
+    assert catalog.files_of(root.id)[b"x"].reason == readable
 
+
+def test_a_clock_of_the_far_future_is_no_obstacle(catalog, footage):
+    root = catalog.add_root(footage)
+    catalog.set_files([FileState(root.id, b"x", 1, time_ns, State.MISSING) for time_ns in (2**64, -(2**64))])
+    catalog.set_files([FileState(root.id, b"y", 1, 4_102_444_800 * 10**9, State.MISSING)])  # 2100
+    assert catalog.files_of(root.id)[b"x"].mtime_ns == -(2**63 - 1)
+    assert catalog.files_of(root.id)[b"y"].mtime_ns == 4_102_444_800 * 10**9
+
+
+def test_labels_come_in_one_order_from_every_database(catalog, footage, add_media, sound):
+    (media_id,) = add_media(catalog.add_root(footage), sound)
+    catalog.set_labels({media_id: ("b", "a", "B", "_", "ä")})
+    assert catalog.media_records([media_id])[media_id].labels == ("B", "_", "a", "b", "ä")
+
+
+def test_what_was_left_out_of_a_media_comes_back(catalog, sound):
+    plain, left_out = IndexedMedia(1, "plain", sound), IndexedMedia(2, "left out", sound, (), 7, 5, 300_000)
+    catalog.publish(Publication(media=(plain, left_out)))
+    records = catalog.media_records([1, 2]).values()
+    assert [(one.num_silent, one.num_still, one.gap_us) for one in records] == [(0, 0, 2_000_000), (7, 5, 300_000)]
+
+
+@pytest.mark.sqlite
+def test_the_database_is_as_safe_as_sqlite_can_be(catalog):
     with reading(catalog._engine) as connection:
         names = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
         values = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in names]

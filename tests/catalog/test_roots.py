@@ -2,7 +2,10 @@
 
 import os
 
+import pytest
+
 from avsearch.catalog import FileState, State
+from avsearch.errors import LibraryError
 
 
 def test_roots_need_not_be_utf8(catalog, tmp_path):
@@ -52,3 +55,35 @@ def test_a_root_that_is_not_mounted_stays_by_itself_until_it_is(catalog, footage
     assert catalog.roots() == (outer,)
     states = {path: file.state for path, file in catalog.files_of(outer.id).items()}
     assert states == {b"disk/a.wav": State.FAILED, b"disk/b.wav": State.INDEXED}
+
+
+def test_a_root_that_moved_keeps_its_files(catalog, footage, tmp_path, add_media, sound):
+    root = catalog.add_root(footage)
+    (media_id,) = add_media(root, sound, names=[b"sub/a.wav"])
+    new = tmp_path / os.fsdecode(b"caf\xe9")
+    moved = catalog.relink_root(root.id, new)
+    assert (moved.id, moved.path) == (root.id, new)
+    assert catalog.roots() == (moved,)
+    assert catalog.media_records([media_id])[media_id].paths == (new / "sub" / "a.wav",)
+
+
+def test_a_root_can_move_into_or_out_of_where_it_was(catalog, footage, tmp_path):
+    root = catalog.add_root(footage)
+    assert catalog.relink_root(root.id, footage / "inner").path == footage / "inner"
+    assert catalog.relink_root(root.id, tmp_path).path == tmp_path
+
+
+def test_a_root_is_not_relinked_into_or_around_another(catalog, footage, tmp_path):
+    root = catalog.add_root(footage)
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    other = catalog.add_root(disk)
+    for new in (disk, disk / "inner", tmp_path):
+        with pytest.raises(LibraryError, match=f"the root {disk} is in the way"):
+            catalog.relink_root(root.id, new)
+    assert catalog.roots() == (root, other)
+
+
+def test_a_root_that_is_not_known_cannot_be_relinked(catalog, tmp_path):
+    with pytest.raises(LibraryError, match="no such root"):
+        catalog.relink_root(7, tmp_path)
