@@ -16,7 +16,8 @@ from avsearch.front_end import FrontEnd
 from avsearch.models.networks import EmbeddingNetwork, load_network
 from avsearch.models.weights import WeightsHeader
 
-BATCH = 64
+CPU_BATCH = 16  # fits into a core's cache; on one core, sounds of size small: 700 a second against 515 with 64
+GPU_BATCH = 256
 
 
 class Encoder:
@@ -25,11 +26,35 @@ class Encoder:
     def __init__(self, network: EmbeddingNetwork, header: WeightsHeader, device: torch.device) -> None:
         self._network = network
         self._device = device
+        self._num_threads = torch.get_num_threads()
         self.header = header
 
     @property
     def front_end(self) -> FrontEnd:
         return self.header.front_end
+
+    @property
+    def batch_size(self) -> int:
+        """How many moments go through the network at once; more are cut up."""
+        return CPU_BATCH if self._device.type == "cpu" else GPU_BATCH
+
+    @property
+    def num_at_once(self) -> int:
+        """How many threads may encode at the same time: as many as cores, or one for a GPU."""
+        return self._num_threads if self._device.type == "cpu" else 1
+
+    def work_alone(self) -> None:
+        """From now on the calling thread computes on its own core alone, as do those that start later.
+
+        Two threads that share each operation wait for each other whenever a third process takes a core;
+        two that have an operation each do not.
+        """
+        if self._device.type == "cpu":
+            torch.set_num_threads(1)
+
+    def work_together(self) -> None:
+        """Threads share each operation again, as when the encoder was loaded."""
+        torch.set_num_threads(self._num_threads)
 
     def encode_images(self, frames: np.ndarray) -> np.ndarray:
         """(B, side, side, 3) uint8 squares (`front_end.centre_square`) -> (B, D) float32 unit rows."""
@@ -51,8 +76,8 @@ class Encoder:
     @torch.inference_mode()
     def _encode(self, inputs: np.ndarray, embed: Callable[[torch.Tensor], torch.Tensor]) -> np.ndarray:
         vectors = [np.zeros((0, self.header.dim), np.float32)]
-        for first in range(0, len(inputs), BATCH):
-            batch = torch.from_numpy(np.array(inputs[first : first + BATCH])).to(self._device)
+        for first in range(0, len(inputs), self.batch_size):
+            batch = torch.from_numpy(np.array(inputs[first : first + self.batch_size])).to(self._device)
             with torch.autocast(self._device.type, torch.bfloat16, enabled=fast_bfloat16(self._device)):
                 vectors.append(embed(batch).float().cpu().numpy())
         return np.concatenate(vectors)

@@ -2,32 +2,46 @@
 
 from __future__ import annotations
 
+import resource
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from avsearch.catalog import IndexedMedia, State
-from avsearch.encoder import load_encoder
+from avsearch.catalog import find_database
 from avsearch.errors import LibraryError
-from avsearch.library import Batch, Library, Writer, create_library, open_library
+from avsearch.library import Library, Writer, create_library, open_library
 from avsearch.manifest import read_manifest
-from avsearch.models.weights import read_usable_header
-from avsearch.moments import SECOND_US, Failed, Modality, Progress
-from avsearch.vectors import Rows
+from avsearch.models.weights import read_header, read_usable_header
+from avsearch.moments import SECOND_US, Failed
 from indexer.discover import Discovery, FoundFile, discover
-from indexer.pipeline import ReadFile, read_files
-
-COMMIT_EVERY_S = 20.0
+from indexer.events import Found, Listener, Timings
+from indexer.ledger import Ledger
+from indexer.loading import Loading
+from indexer.pipeline import Pipeline, num_cores
+from indexer.plan import GAP_US
+from indexer.reader import Claims, NewFileReader
 
 
 @dataclass(frozen=True)
 class IndexJob:
-    """What to index, into which library, with which weights."""
+    """What to index, into which library, with which weights.
+
+    Attributes:
+        paths: files and folders.
+        library: its directory; it is made where there is none.
+        model: weights file; None goes on with the library's encoder.
+        manifest: CSV that gives labels.
+        audio_stream: which of several sound streams, counted from 0; None takes a file's default one.
+        num_workers: files decoded at once; None is one for each core.
+        retry_failed: read files again that failed before.
+        device: where the encoder runs.
+        database_url: of the catalog of a library that is made.
+        gap_us: microseconds between image moments beyond which frames are decoded exactly.
+    """
 
     paths: Sequence[Path]
     library: Path
@@ -37,6 +51,8 @@ class IndexJob:
     num_workers: int | None = None
     retry_failed: bool = False
     device: str = "auto"
+    database_url: str | None = None
+    gap_us: int = GAP_US
 
 
 @dataclass(frozen=True)
@@ -44,59 +60,61 @@ class Indexed:
     """What a run has done.
 
     Attributes:
-        num_indexed: files read and made part of the library, copies of known contents included.
+        num_indexed: files made part of the library, copies of known contents and returned files included.
         num_unchanged: files that were indexed before and are as they were.
         num_missing: files that are gone since.
+        num_removed: files left out because they were removed from the library.
         failures: files that could not be read, now or before, each with its reason.
+        partly: indexed files of which one side could not be decoded, and why.
+        unmounted: folders that are gone or empty although files are known there; nothing of them was touched.
         hours: of media decoded.
         seconds: that the run took.
+        stopped: whether it was asked to stop before everything was read.
+        timings: where the time went.
     """
 
     num_indexed: int
     num_unchanged: int
     num_missing: int
+    num_removed: int
     failures: Sequence[Failed]
+    partly: Sequence[Failed]
+    unmounted: Sequence[Path]
     hours: float
     seconds: float
+    stopped: bool
+    timings: Timings
 
 
-@dataclass
-class _Tally:
-    """What the run has done so far, and what waits for the next commit."""
-
-    labels: Mapping[Path, tuple[str, ...]]
-    began: float = field(default_factory=time.monotonic)
-    committed: float = field(default_factory=time.monotonic)
-    waiting: list[ReadFile] = field(default_factory=list)
-    copies: list[ReadFile] = field(default_factory=list)
-    reason_of_content: dict[str, str] = field(default_factory=dict)
-    failures: list[Failed] = field(default_factory=list)
-    num_indexed: int = 0
-    decoded_us: int = 0
-
-
-def index(job: IndexJob, progress: Progress) -> Indexed:
+def index(job: IndexJob, tell: Listener, stop: threading.Event | None = None) -> Indexed:
     """Index every new or changed file; what cannot be read is listed and does not stop the run.
 
     Work is committed every twenty seconds; a run that is cut off goes on where the last commit was.
+
+    Args:
+        job: what to do.
+        tell: told what happens, in the calling thread.
+        stop: once it is set, no file is begun, and what is finished is committed.
 
     Raises:
         LibraryError: the library has no encoder yet and none is given, or cannot be written.
         WeightsError, ManifestError, MediaError: the model, the manifest or a path cannot be used.
     """
+    began, stop = time.monotonic(), stop or threading.Event()
     labels = _labels(job.manifest)
     library = _open_or_create(job)
     with library.writer() as writer:
         if job.model is not None:
             writer.use_encoder(job.model)
-        progress.stage("find", None, "file")
-        found = discover(job.paths, writer, retry_failed=job.retry_failed)
-        tally = _Tally(labels)
+        found = discover(job.paths, writer, retry_failed=job.retry_failed, tell=tell)
+        tell(_found(found))
         run_id = writer.catalog.start_run("index")
-        _note_what_is_known(writer, found, tally)
+        _note_what_is_known(writer, found, labels)
+        reading = _Reading(job, writer, labels, tell, stop)
         if found.to_read:
-            _read_all(job, library, writer, found.to_read, tally, progress)
-        result = _result(found, tally)
+            reading.read_all(library, found.to_read)
+        writer.catalog.set_files(found.vanished)  # only now: what was moved is known at its new place first
+        result = _result(found, reading, seconds=time.monotonic() - began)
         writer.catalog.finish_run(run_id, _counts(result))
     return result
 
@@ -110,13 +128,21 @@ def _labels(manifest: Path | None) -> dict[Path, tuple[str, ...]]:
 def _open_or_create(job: IndexJob) -> Library:
     if (job.library / "library.json").exists():
         library = open_library(job.library)
-        if job.model is None and library.snapshot().encoder is None:
+        if job.database_url and _public_url(job) != library.layout.database.public_url:
+            raise LibraryError(
+                f"{job.library}: the library has its catalog in another database.", hint="Leave --database out."
+            )
+        if job.model is None and library.catalog.active_encoder() is None:
             raise _no_encoder(job)
         return library
     if job.model is None:
         raise _no_encoder(job)
     read_usable_header(job.model)  # a weights file that cannot be used leaves no empty library behind
-    return create_library(job.library)
+    return create_library(job.library, database_url=job.database_url)
+
+
+def _public_url(job: IndexJob) -> str:
+    return find_database(job.database_url or "", job.library.absolute()).public_url
 
 
 def _no_encoder(job: IndexJob) -> LibraryError:
@@ -128,135 +154,113 @@ def _no_encoder(job: IndexJob) -> LibraryError:
     )
 
 
-def _note_what_is_known(writer: Writer, found: Discovery, tally: _Tally) -> None:
-    """Labels of unchanged files, old failures, files that are gone."""
-    named = {
-        state.media_id: tally.labels[file.path]
-        for file, state in found.unchanged
-        if state.media_id is not None and file.path in tally.labels
-    }
-    writer.catalog.set_labels(named)
-    writer.catalog.set_files(found.vanished)
-    tally.failures += [Failed(file.path, state.reason) for file, state in found.still_failed]
-
-
-def _read_all(
-    job: IndexJob, library: Library, writer: Writer, files: Sequence[FoundFile], tally: _Tally, progress: Progress
-) -> None:
-    """Read, and commit now and then; whatever ends the run, what is finished is committed first."""
-    active = library.catalog.active_encoder()
-    assert active is not None
-    encoder = load_encoder(library.encoder_path(active), job.device)
-    progress.stage("index", len(files), "file")
-    claimed = _Claimed(library)
-    reading = read_files(
-        files, encoder, is_known=claimed, audio_stream=job.audio_stream, num_workers=job.num_workers
-    )
-    try:
-        for read in reading:
-            _sort_in(read, writer, tally)
-            progress.advance(note=f"{len(tally.failures)} failed" if tally.failures else "")
-            if time.monotonic() - tally.committed > COMMIT_EVERY_S:
-                _commit(writer, tally)
-    finally:
-        _commit(writer, tally)
-    _settle_copies(writer, tally)
-
-
-class _Claimed:
-    """Whether a content is in the library, or is being read in this run already."""
-
-    def __init__(self, library: Library) -> None:
-        self._library = library
-        active = library.catalog.active_encoder()
-        self._embedded = library.catalog.embedded_media(active.id) if active else set()
-        self._claimed: set[str] = set()
-        self._lock = threading.Lock()
-
-    def __call__(self, content_hash: str) -> bool:
-        known = self._library.catalog.media_by_hash([content_hash]).get(content_hash)
-        with self._lock:  # several readers ask at once
-            claimed = content_hash in self._claimed
-            self._claimed.add(content_hash)
-        return claimed or known in self._embedded
-
-
-def _sort_in(read: ReadFile, writer: Writer, tally: _Tally) -> None:
-    if read.known:
-        tally.copies.append(read)
-    elif read.reason:
-        tally.reason_of_content[read.content_hash] = read.reason
-        _fail(read, read.reason, writer, tally)
-    else:
-        tally.waiting.append(read)
-
-
-def _fail(read: ReadFile, reason: str, writer: Writer, tally: _Tally) -> None:
-    reason = reason.removeprefix(f"{read.file.path}: ")  # the path stands beside it, and reasons are counted
-    writer.catalog.set_files([read.file.state(State.FAILED, reason=reason)])
-    tally.failures.append(Failed(read.file.path, reason))
-
-
-def _commit(writer: Writer, tally: _Tally) -> None:
-    """Publish what is finished, all of it in one commit."""
-    if tally.waiting:
-        media_ids = writer.reserve_media_ids(len(tally.waiting))
-        writer.publish(_batch(tally.waiting, media_ids, tally.labels))
-        tally.num_indexed += len(tally.waiting)
-        tally.decoded_us += sum(read.info.duration_us for read in tally.waiting if read.info and not read.known)
-        tally.waiting.clear()
-    tally.committed = time.monotonic()
-
-
-def _batch(finished: Sequence[ReadFile], media_ids: Sequence[int], labels: Mapping[Path, tuple[str, ...]]) -> Batch:
-    return Batch(
-        media=tuple(_media(finished, media_ids, labels)),
-        rows={modality: _rows(finished, media_ids, modality) for modality in Modality},
-        files=tuple(
-            read.file.state(State.INDEXED, media_id=media_id)
-            for read, media_id in zip(finished, media_ids, strict=True)
-        ),
-    )
-
-
-def _media(
-    finished: Sequence[ReadFile], media_ids: Sequence[int], labels: Mapping[Path, tuple[str, ...]]
-) -> Iterator[IndexedMedia]:
-    for read, media_id in zip(finished, media_ids, strict=True):
-        assert read.info is not None
-        yield IndexedMedia(media_id, read.content_hash, read.info, labels.get(read.file.path, ()))
-
-
-def _rows(finished: Sequence[ReadFile], media_ids: Sequence[int], modality: Modality) -> Rows:
-    vectors: list[Any] = [vector for read in finished for vector in read.vectors[modality]]
-    counts = [len(read.starts_us[modality]) for read in finished]
-    return Rows(
-        vector=np.stack(vectors) if vectors else np.zeros((0, 1), np.float32),
-        media_id=np.repeat(np.array(media_ids, np.int64), counts),
-        start_us=np.array([start for read in finished for start in read.starts_us[modality]], np.int64),
-    )
-
-
-def _settle_copies(writer: Writer, tally: _Tally) -> None:
-    """Files whose content was known or read under another name: the same media, or the same failure."""
-    for read in tally.copies:
-        if read.content_hash in tally.reason_of_content:
-            _fail(read, tally.reason_of_content[read.content_hash], writer, tally)
-        else:
-            tally.waiting.append(read)
-    tally.copies.clear()
-    _commit(writer, tally)
-
-
-def _result(found: Discovery, tally: _Tally) -> Indexed:
-    return Indexed(
-        num_indexed=tally.num_indexed,
+def _found(found: Discovery) -> Found:
+    return Found(
+        num_files=len(found.to_read),
+        num_bytes=sum(file.size_bytes for file in found.to_read),
         num_unchanged=len(found.unchanged),
         num_missing=len(found.vanished),
-        failures=tuple(tally.failures),
-        hours=tally.decoded_us / SECOND_US / 3600,
-        seconds=time.monotonic() - tally.began,
+        num_removed=len(found.removed),
     )
+
+
+def _note_what_is_known(writer: Writer, found: Discovery, labels: Mapping[Path, tuple[str, ...]]) -> None:
+    """Labels of unchanged files, and files that are back."""
+    named = {
+        state.media_id: labels[file.path]
+        for file, state in found.unchanged
+        if state.media_id is not None and file.path in labels
+    }
+    if named:
+        writer.catalog.set_labels(named)
+    writer.catalog.set_files(found.returned)
+
+
+@dataclass
+class _Reading:
+    """The reading part of a run, and what came of it."""
+
+    job: IndexJob
+    writer: Writer
+    labels: Mapping[Path, tuple[str, ...]]
+    tell: Listener
+    stop: threading.Event
+    ledger: Ledger | None = None
+    timings: Timings = field(default_factory=Timings)
+
+    def read_all(self, library: Library, files: Sequence[FoundFile]) -> None:
+        """Read, and commit now and then; whatever ends the run, what is finished is committed first."""
+        active = library.catalog.active_encoder()
+        assert active is not None
+        weights = library.encoder_path(active)
+        known = library.catalog.media_hashes(active.id)
+        self.ledger = Ledger(self.writer, labels=self.labels, known=known, tell=self.tell)
+        loading = Loading(weights, self.job.device)
+        reader = NewFileReader(
+            front_end=read_header(weights).front_end,
+            claims=Claims(known),
+            shared_sizes=_shared_sizes(files, library),
+            gap_us=self.job.gap_us,
+            audio_stream=self.job.audio_stream,
+            num_threads=max(num_cores() // len(files), 1),
+            plans=library.catalog.plans_of_uncovered(active.id),
+        )
+        pipeline = Pipeline(reader, loading, stop=self.stop, num_readers=self.job.num_workers)
+        began, children = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
+        try:
+            self._collect(pipeline, files, self.ledger)
+        finally:
+            if loading.encoder is not None:
+                loading.encoder.work_together()
+        now = resource.getrusage(resource.RUSAGE_CHILDREN)
+        self.timings = Timings(
+            load_s=loading.seconds,
+            load_cpu_s=loading.cpu_s,
+            wall_s=time.monotonic() - began,
+            decode_cpu_s=now.ru_utime + now.ru_stime - children.ru_utime - children.ru_stime,
+            embed_cpu_s=pipeline.embed_cpu_s,
+        )
+
+    def _collect(self, pipeline: Pipeline, files: Sequence[FoundFile], ledger: Ledger) -> None:
+        try:
+            with closing(pipeline.run(files)) as reading:
+                for read in reading:
+                    ledger.enter(read)
+                    if ledger.is_due:
+                        ledger.commit()
+        except LibraryError:  # the catalog is out of reach: a last commit would only say so again
+            raise
+        except BaseException:
+            ledger.close()
+            raise
+        ledger.close()
+
+
+def _shared_sizes(files: Sequence[FoundFile], library: Library) -> frozenset[int]:
+    counts = Counter(file.size_bytes for file in files)
+    return frozenset(size for size, count in counts.items() if count > 1) | library.catalog.known_sizes()
+
+
+def _result(found: Discovery, reading: _Reading, *, seconds: float) -> Indexed:
+    ledger = reading.ledger
+    before = [Failed(file.path, state.reason) for file, state in found.still_failed]
+    return Indexed(
+        num_indexed=len(found.returned) + (ledger.num_indexed if ledger else 0),
+        num_unchanged=len(found.unchanged),
+        num_missing=len(found.vanished),
+        num_removed=len(found.removed),
+        failures=(*before, *found.unreadable, *(ledger.failures if ledger else ())),
+        partly=(*_partly_before(found), *(ledger.partly if ledger else ())),
+        unmounted=tuple(found.unmounted),
+        hours=(ledger.decoded_us if ledger else 0) / SECOND_US / 3600,
+        seconds=seconds,
+        stopped=reading.stop.is_set(),
+        timings=reading.timings,
+    )
+
+
+def _partly_before(found: Discovery) -> list[Failed]:
+    return [Failed(file.path, state.reason) for file, state in found.unchanged if state.reason]
 
 
 def _counts(result: Indexed) -> dict[str, int]:

@@ -1,18 +1,21 @@
-"""Which files are new or changed since the library last saw them."""
+"""Which files are new, changed, gone or back since the library last saw them."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from avsearch.catalog import FileState, Root, State
+from avsearch.catalog import Catalog, FileState, Root, State
 from avsearch.library import Writer
-from avsearch.media import media_files
+from avsearch.media.listing import Listing, OnDisk, list_media, nothing_in, nothing_there
+from avsearch.moments import Failed
+from indexer.events import Listener, Walking
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FoundFile:
     """A file below a root, as it lies on the disk now."""
 
@@ -39,80 +42,255 @@ class Discovery:
     """What there is to do.
 
     Attributes:
-        to_read: new and changed files, and failed ones where asked for.
+        to_read: new and changed files, those that the encoder has not dealt with, failed ones where asked for.
         unchanged: indexed files that are as they were, with what the catalog holds of them.
         still_failed: files that failed before and are as they were.
-        vanished: files that the catalog knows as there, and that no longer are.
+        vanished: files that are gone: what the catalog should hold of them now.
+        returned: files that were gone and are back as they were, their vectors still there: what it should hold.
+        removed: files that stay out because they were removed from the library.
+        unmounted: folders that are gone or empty although files are known there; nothing below them is touched.
+        unreadable: what cannot be looked into; nothing below it is touched.
     """
 
     to_read: Sequence[FoundFile]
     unchanged: Sequence[tuple[FoundFile, FileState]]
     still_failed: Sequence[tuple[FoundFile, FileState]]
     vanished: Sequence[FileState]
+    returned: Sequence[FileState]
+    removed: Sequence[FoundFile]
+    unmounted: Sequence[Path]
+    unreadable: Sequence[Failed]
 
 
-def discover(paths: Sequence[Path], writer: Writer, *, retry_failed: bool = False) -> Discovery:
+def discover(
+    paths: Sequence[Path], writer: Writer, *, retry_failed: bool = False, tell: Listener | None = None
+) -> Discovery:
     """Walk the paths, register their folders as roots, and compare with the catalog.
 
-    A file is unchanged when size and modification time are. Only files below the folders named can be found
-    to have vanished: a folder that is not there (an unmounted disk) is an error before anything is marked.
+    A file is unchanged when size and modification time are. Only files below the folders named can be found to
+    have vanished, and only where their disk is there: a folder that is gone or empty may be waiting for it.
 
     Raises:
-        MediaError: a path does not exist, or a folder holds no media.
+        MediaError: a path does not exist or a folder holds no media, and the library knows nothing of it either.
+        LibraryError: the catalog cannot be read or written.
     """
-    files = media_files(paths)
-    folders = [path if path.is_dir() else path.absolute().parent for path in paths]
-    for folder in folders:
-        writer.catalog.add_root(folder)
-    roots = [writer.catalog.add_root(folder) for folder in folders]  # one may have become part of another
-    found = [_found(path, roots) for path in files]
-    known = {root.id: writer.catalog.files_of(root.id) for root in roots}
-    return _sort(found, known, retry_failed=retry_failed, vanished=_vanished(paths, roots, found, known))
+    catalog = writer.catalog
+    listing = list_media(paths, tell=None if tell is None else lambda num_files: tell(Walking(num_files)))
+    known = _read_known(catalog, listing)
+    lost = _lost_names(listing, known)
+    roots = catalog.roots()
+    for folder in _folders_in_use(listing, lost):
+        catalog.add_root(Path(folder))
+    if catalog.roots() != roots:
+        known = _read_known(catalog, listing)  # there are new ones, and some have become part of them
+    comparison = _Comparison(listing, known, lost, retry_failed)
+    comparison.sort_known()
+    comparison.sort_found()
+    return comparison.result(_covered(catalog))
 
 
-def _found(path: Path, roots: Iterable[Root]) -> FoundFile:
-    real = path.parent.resolve() / path.name
-    root = next(root for root in roots if real.is_relative_to(root.path))
-    status = os.stat(real) if real.exists() else os.lstat(real)  # noqa: PTH116  (a dangling link has no stat)
-    return FoundFile(root=root, path=real, size_bytes=status.st_size, mtime_ns=status.st_mtime_ns)
+@dataclass(frozen=True)
+class _Known:
+    """What the catalog holds of the roots concerned.
+
+    Attributes:
+        files: path -> its root and what is known of it.
+        roots: real path -> root.
+    """
+
+    files: Mapping[str, tuple[Root, FileState]]
+    roots: Mapping[str, Root]
+
+    def folders(self) -> set[str]:
+        """Every folder below which a file is known."""
+        found: set[str] = set()
+        for path in self.files:
+            for folder in _folders_above(path):
+                if folder in found:
+                    break
+                found.add(folder)
+        return found
 
 
-def _sort(
-    found: Sequence[FoundFile],
-    known: Mapping[int, Mapping[bytes, FileState]],
-    *,
-    retry_failed: bool,
-    vanished: Sequence[FileState],
-) -> Discovery:
-    to_read: list[FoundFile] = []
-    unchanged: list[tuple[FoundFile, FileState]] = []
-    still_failed: list[tuple[FoundFile, FileState]] = []
-    for file in found:
-        before = known[file.root.id].get(file.root.relative(file.path))
-        if before is None or (before.size_bytes, before.mtime_ns) != (file.size_bytes, file.mtime_ns):
-            to_read.append(file)
+def _read_known(catalog: Catalog, listing: Listing) -> _Known:
+    """The roots in or around the paths named, and their files; of two roots the outer one knows better."""
+    named = (*listing.named_folders, *listing.named_files, *listing.absent, *listing.dangling.values())
+    concerned = {_slashed(path) for path in named}
+    files: dict[str, tuple[Root, FileState]] = {}
+    roots: dict[str, Root] = {}
+    for root in sorted(catalog.roots(), key=lambda root: len(root.path.parts), reverse=True):
+        top = _slashed(str(root.path))
+        if any(path.startswith(top) or top.startswith(path) for path in concerned):
+            roots[str(root.path)] = root
+            known = catalog.files_of(root.id)
+            files.update((top + os.fsdecode(path), (root, state)) for path, state in known.items())
+    return _Known(files, roots)
+
+
+def _lost_names(listing: Listing, known: _Known) -> set[str]:
+    """The folders named that are gone although files are known there.
+
+    Raises:
+        MediaError: a path does not exist or a folder holds no media, and nothing is known of it.
+    """
+    if not (listing.absent or listing.dangling or listing.barren):
+        return set()
+    folders = known.folders()
+    for path, written in listing.absent.items():
+        if path not in folders and path not in known.files:
+            raise nothing_there(written)
+    for folder, written in listing.named_folders.items():
+        if folder in listing.barren - folders:
+            raise nothing_in(written)
+    return {*listing.absent, *listing.dangling.values()} & folders
+
+
+def _folders_in_use(listing: Listing, lost: set[str]) -> list[str]:
+    """The folders named, and those of the files named, where their disk is there."""
+    files = [path for path in sorted(listing.named_files) if listing.dangling.get(path) not in lost]
+    return list(dict.fromkeys((*listing.named_folders, *map(_folder_of, files))))
+
+
+def _covered(catalog: Catalog) -> frozenset[int]:
+    """The media that the active encoder has dealt with."""
+    active = catalog.active_encoder()
+    return frozenset(catalog.covered_media(active.id) if active else ())
+
+
+@dataclass
+class _Comparison:
+    """What was found against what is known."""
+
+    listing: Listing
+    known: _Known
+    lost: set[str]
+    retry_failed: bool
+    seen: dict[str, OnDisk] = field(
+        default_factory=dict
+    )  # known files that a walk does not list, and that are there
+    to_read: list[FoundFile] = field(default_factory=list)
+    unchanged: list[tuple[FoundFile, FileState]] = field(default_factory=list)
+    still_failed: list[tuple[FoundFile, FileState]] = field(default_factory=list)
+    vanished: list[FileState] = field(default_factory=list)
+    back: list[tuple[FoundFile, FileState]] = field(default_factory=list)
+    removed: list[FoundFile] = field(default_factory=list)
+    unreadable: dict[str, str] = field(default_factory=dict)
+    reaches: dict[str, bool] = field(default_factory=dict)
+
+    def sort_known(self) -> None:
+        """Look after the known files that were not listed: gone, or there under a name that a walk leaves out."""
+        for path, (_, state) in self.known.files.items():
+            in_use = state.state in {State.INDEXED, State.FAILED}
+            if in_use and path not in self.listing.files and self._is_within_reach(path):
+                self._look_after(path, state)
+
+    def sort_found(self) -> None:
+        """Compare every file that is there with what is known of it."""
+        for path, on_disk in {**self.listing.files, **self.seen}.items():
+            if self.listing.dangling.get(path) in self.lost:
+                continue
+            root, before = self.known.files.get(path, (None, None))
+            file = FoundFile(root or self._root_of(path), Path(path), on_disk.size_bytes, on_disk.mtime_ns)
+            if before is None:
+                self.to_read.append(file)
+            elif on_disk.is_dangling and before.media_id is not None:
+                if before.state is State.INDEXED:
+                    self.vanished.append(replace(before, state=State.MISSING))
+            else:
+                self._compare(file, before, is_named=path in self.listing.named_files)
+
+    def result(self, covered: frozenset[int]) -> Discovery:
+        """What there is to do; files that are back or unchanged are read unless their vectors are there."""
+        returned = [(file, state) for file, state in self.back if state.media_id in covered]
+        without_vectors = [file for file, it in (*self.back, *self.unchanged) if it.media_id not in covered]
+        unreadable = {**self.listing.unreadable, **self.unreadable}
+        return Discovery(
+            to_read=self.to_read + without_vectors,
+            unchanged=[(file, state) for file, state in self.unchanged if state.media_id in covered],
+            still_failed=self.still_failed,
+            vanished=self.vanished,
+            returned=[file.state(State.INDEXED, media_id=state.media_id) for file, state in returned],
+            removed=self.removed,
+            unmounted=[Path(folder) for folder in sorted(self.lost)],
+            unreadable=[Failed(Path(path), f"cannot be looked into ({why}).") for path, why in unreadable.items()],
+        )
+
+    def _compare(self, file: FoundFile, before: FileState, *, is_named: bool) -> None:
+        is_same = (before.size_bytes, before.mtime_ns) == (file.size_bytes, file.mtime_ns)
+        if before.state is State.REMOVED and not is_named:
+            self.removed.append(file)
+        elif not is_same:
+            self.to_read.append(file)
         elif before.state is State.INDEXED:
-            unchanged.append((file, before))
-        elif before.state is State.FAILED and not retry_failed:
-            still_failed.append((file, before))
+            self.unchanged.append((file, before))
+        elif before.state is State.FAILED and not self.retry_failed:
+            self.still_failed.append((file, before))
+        elif before.state is not State.FAILED and before.media_id is not None:
+            self.back.append((file, before))
         else:
-            to_read.append(file)
-    return Discovery(to_read, unchanged, still_failed, vanished)
+            self.to_read.append(file)
+
+    def _look_after(self, path: str, state: FileState) -> None:
+        try:
+            status = os.stat(path)  # noqa: PTH116  (ten thousand of them may have gone)
+        except (FileNotFoundError, NotADirectoryError):
+            status = None
+        except OSError as error:
+            self.unreadable[path] = error.strerror or str(error)
+            return
+        if status is None or stat.S_ISDIR(status.st_mode):
+            self.vanished.append(replace(state, state=State.MISSING))
+        else:
+            self.seen[path] = OnDisk(status.st_size, status.st_mtime_ns)
+
+    def _is_within_reach(self, path: str) -> bool:
+        """Whether a file that was not listed would have been, were it there."""
+        folder = _folder_of(path)
+        if path in self.listing.absent and _holds_nothing(folder):
+            self.lost.add(folder)
+            return False
+        if folder not in self.reaches:
+            self.reaches[folder] = self._is_folder_within_reach(path)
+        return self.reaches[folder] or path in self.listing.absent
+
+    def _is_folder_within_reach(self, path: str) -> bool:
+        """Whether the walk came where this file was, and found its disk there."""
+        for folder in _folders_above(path):
+            if folder in self.listing.unreadable:
+                return False
+            if self.listing.num_entries.get(folder) == 0 or self._is_lost_root(folder):
+                self.lost.add(folder)
+                return False
+            if folder in self.listing.named_folders:
+                return True
+        return False
+
+    def _is_lost_root(self, folder: str) -> bool:
+        return folder in self.known.roots and folder not in self.listing.num_entries and _holds_nothing(folder)
+
+    def _root_of(self, path: str) -> Root:
+        return next(self.known.roots[folder] for folder in _folders_above(path) if folder in self.known.roots)
 
 
-def _vanished(
-    paths: Sequence[Path],
-    roots: Sequence[Root],
-    found: Sequence[FoundFile],
-    known: Mapping[int, Mapping[bytes, FileState]],
-) -> list[FileState]:
-    """Files that the catalog has below the folders named, and the walk has not."""
-    seen = {(file.root.id, file.root.relative(file.path)) for file in found}
-    folders = [(root, path.resolve()) for path, root in zip(paths, roots, strict=True) if path.is_dir()]
-    gone: dict[tuple[int, bytes], FileState] = {}
-    for root, folder in folders:
-        for path, state in known[root.id].items():
-            there = state.state in {State.INDEXED, State.FAILED}
-            if there and (root.id, path) not in seen and root.absolute(path).is_relative_to(folder):
-                gone[root.id, path] = replace(state, state=State.MISSING)
-    return list(gone.values())
+def _holds_nothing(folder: str) -> bool:
+    """Whether a folder is gone or empty, as a mount point without its disk is."""
+    try:
+        with os.scandir(folder) as entries:
+            return next(entries, None) is None
+    except OSError as error:
+        return isinstance(error, FileNotFoundError | NotADirectoryError)
+
+
+def _folders_above(path: str) -> Iterator[str]:
+    """The folder that a path lies in, the one around it, and so on up to `/`."""
+    while path != "/":
+        path = _folder_of(path)
+        yield path
+
+
+def _folder_of(path: str) -> str:
+    return path.rpartition("/")[0] or "/"
+
+
+def _slashed(folder: str) -> str:
+    return folder.rstrip("/") + "/"

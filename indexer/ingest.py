@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import groupby, islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +18,11 @@ from avsearch import media
 from avsearch.errors import MediaError
 from avsearch.front_end import FrontEnd, centre_square, padded_second
 from avsearch.moments import SECOND_US, MediaInfo, MediaKind, Modality
-from indexer.plan import image_moments
+from indexer.plan import GAP_US, fill_times
+from indexer.repeats import Stills, is_silent
+from indexer.streams import Decoding, Unreadable, is_short, read_streams
+
+FILLED_AT_ONCE = 64  # frames of a long gap that are asked for before it is clear that there are any
 
 
 @dataclass(frozen=True)
@@ -25,29 +34,161 @@ class Piece:
     content: NDArray[np.uint8] | NDArray[np.float32]
 
 
-def read_pieces(path: Path, info: MediaInfo, front_end: FrontEnd) -> Iterator[Piece]:
-    """All moments of a file: its images, then its sounds, in the order of time.
+@dataclass(frozen=True)
+class LeftOut:
+    """A moment that says nothing new: a second of digital silence, a black or frozen frame."""
+
+    modality: Modality
+    start_us: int
+
+
+Read = Piece | LeftOut | Unreadable
+
+
+def read_pieces(
+    path: Path, info: MediaInfo, front_end: FrontEnd, *, gap_us: int, num_threads: int = 0
+) -> Iterator[Read]:
+    """All moments of a file: keyframes and seconds in the order of time, then the frames that fill gaps.
+
+    Args:
+        path: the file.
+        info: what `media.probe` said of it.
+        front_end: of the encoder.
+        gap_us: microseconds between image moments beyond which frames are decoded exactly.
+        num_threads: of the decoder; 0 lets it choose.
 
     Raises:
-        MediaError: it cannot be decoded.
+        MediaError: nothing of it can be decoded.
     """
-    if info.video is not None:
-        times_us = image_moments(media.frame_times(path, info))
-        for frame in media.read_frames(path, info, times_us, short_side=front_end.short_side):
-            yield Piece(Modality.IMAGE, frame.time_us, centre_square(frame.rgb, front_end))
-    if info.audio is not None:
-        for second in media.sound_seconds(path, info):
-            yield Piece(Modality.AUDIO, second.start_us, padded_second(second.waveform))
+    stills, seen_us, heard_us, is_deaf = Stills(), list[int](), 0, False
+    sees = info.kind is MediaKind.VIDEO and info.video is not None and not is_short(info)
+    how = Decoding(front_end.short_side, gap_us, num_threads)
+    for read in read_streams(path, info, how):
+        if isinstance(read, Unreadable):
+            sees = sees and read.modality is not Modality.IMAGE
+            is_deaf = is_deaf or read.modality is Modality.AUDIO
+            yield read
+        elif isinstance(read, media.Frame):
+            seen_us.append(read.time_us)
+            yield _image(read, front_end, stills)
+        else:
+            heard_us = read.start_us + SECOND_US
+            yield _sound(read)
+    if info.audio is not None and not heard_us and not is_deaf:
+        yield Unreadable(Modality.AUDIO, "nothing of its sound can be decoded.")
+    if sees:
+        times_us = fill_times(seen_us, info.duration_us or heard_us, gap_us=gap_us)
+        for frame in _fill(path, info, times_us, seen_us, front_end.short_side, num_threads):
+            yield _image(frame, front_end, stills)
 
 
-def with_true_duration(info: MediaInfo, last_us: int, path: Path) -> MediaInfo:
+def read_again(
+    path: Path,
+    info: MediaInfo,
+    front_end: FrontEnd,
+    *,
+    wanted: Mapping[Modality, Sequence[int]],
+    gap_us: int | None = None,
+    num_threads: int = 0,
+) -> Iterator[Piece]:
+    """The moments at known times, exactly those, whatever their content: images, sounds, then what was missed.
+
+    Args:
+        path: the file.
+        info: what `media.probe` said of it.
+        front_end: of the encoder.
+        wanted: times of moments in microseconds.
+        gap_us: what they were planned with, if that is known; a short video is then read as it was read first.
+        num_threads: of the decoder; 0 lets it choose.
+
+    Raises:
+        MediaError: it cannot be decoded, or a moment is not there any more.
+    """
+    left = {modality: set(wanted.get(modality, ())) for modality in Modality}
+    how = Decoding(front_end.short_side, gap_us or GAP_US, num_threads)
+    for modality, start_us, content in _read_chosen(path, info, front_end, left, how):
+        if start_us in left[modality]:
+            left[modality].discard(start_us)
+            yield Piece(modality, start_us, content())
+            if not any(left.values()):
+                return  # what follows is not asked for
+    if num_lost := sum(map(len, left.values())):
+        raise MediaError(
+            f"{path}: {num_lost} of its moments are not found again.", hint="Remove it, and index it anew."
+        )
+
+
+def with_true_duration(info: MediaInfo, last_us: int, path: Path, *, gap_us: int) -> MediaInfo:
     """The duration where the header is silent or far from what was decoded: headers of damaged files lie.
+
+    Args:
+        info: what the header says.
+        last_us: when the last frame or second begins; -1 where there was none.
+        path: the file.
+        gap_us: the longest that an image moment may lie before the end.
 
     Raises:
         MediaError: nothing at all was decoded.
     """
     if last_us < 0:
         raise MediaError(f"{path}: nothing in it can be decoded.", hint="Check it with `ffmpeg -i`.")
-    if info.kind is MediaKind.PICTURE or last_us < info.duration_us <= last_us + 2 * SECOND_US:
+    if info.kind is MediaKind.PICTURE or last_us < info.duration_us <= last_us + gap_us + SECOND_US:
         return info
     return replace(info, duration_us=last_us + SECOND_US)
+
+
+def _read_chosen(
+    path: Path, info: MediaInfo, front_end: FrontEnd, left: Mapping[Modality, AbstractSet[int]], how: Decoding
+) -> Iterator[tuple[Modality, int, Callable[[], NDArray[Any]]]]:
+    """What one pass gives of the sides that are wanted, then the images that were not among it."""
+    images, sounds = left[Modality.IMAGE], left[Modality.AUDIO]
+    part = replace(info, video=info.video if images else None, audio=info.audio if sounds else None)
+    if part.video is not None or part.audio is not None:
+        for read in read_streams(path, part, how):
+            if isinstance(read, media.Frame):
+                yield Modality.IMAGE, read.time_us, partial(centre_square, read.rgb, front_end)
+            elif isinstance(read, media.Second):
+                yield Modality.AUDIO, read.start_us, partial(padded_second, read.waveform)
+    if images:
+        missed = sorted(images)
+        for frame in media.read_frames(path, info, missed, short_side=how.short_side, num_threads=how.num_threads):
+            yield Modality.IMAGE, frame.time_us, partial(centre_square, frame.rgb, front_end)
+
+
+def _fill(
+    path: Path, info: MediaInfo, times_us: Sequence[int], seen_us: Sequence[int], short_side: int, num_threads: int
+) -> Iterator[media.Frame]:
+    """New frames at some times; in long gaps, and past the last one seen, only as far as there really are any.
+
+    Time stamps that jump leave gaps of hours with nothing in them.
+    """
+    seen = set(seen_us)
+
+    def new_frames(some: Sequence[int]) -> Iterator[media.Frame]:
+        found = media.read_frames(path, info, some, short_side=short_side, num_threads=num_threads)
+        return (frame for frame in found if frame.time_us not in seen)
+
+    together: list[int] = []
+    for num_before, group in groupby(times_us, partial(bisect_right, seen_us)):
+        gap = list(group)
+        if num_before < len(seen_us) and len(gap) <= FILLED_AT_ONCE:
+            together += gap
+            continue
+        yield from new_frames(together)
+        together, rest = [], iter(gap)
+        while found := list(new_frames(list(islice(rest, FILLED_AT_ONCE)))):
+            yield from found
+    yield from new_frames(together)
+
+
+def _image(frame: media.Frame, front_end: FrontEnd, stills: Stills) -> Piece | LeftOut:
+    square = centre_square(frame.rgb, front_end)
+    if stills.repeats(frame.time_us, square):
+        return LeftOut(Modality.IMAGE, frame.time_us)
+    return Piece(Modality.IMAGE, frame.time_us, square)
+
+
+def _sound(second: media.Second) -> Piece | LeftOut:
+    if is_silent(second.waveform):
+        return LeftOut(Modality.AUDIO, second.start_us)
+    return Piece(Modality.AUDIO, second.start_us, padded_second(second.waveform))

@@ -1,13 +1,20 @@
-"""Several files are decoded at once, their moments encoded together in batches; queues are bounded."""
+"""Decoding processes, features and the encoder at work at once, on many files; every queue is bounded.
+
+readers   one file each at a time: content hash, probe, decode -> pieces
+piles     pieces of all files -> full batches of one modality
+encoders  batches -> vectors; on a CPU one for each core, each on one thread, so that none waits for another
+"""
 
 from __future__ import annotations
 
 import os
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+import time
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -16,20 +23,27 @@ from numpy.typing import NDArray
 
 from avsearch import media
 from avsearch.errors import MediaError
-from avsearch.front_end import FrontEnd
 from avsearch.moments import MediaInfo, Modality
 from indexer.discover import FoundFile
-from indexer.ingest import Piece, read_pieces, with_true_duration
+from indexer.ingest import LeftOut, Piece, Read
+from indexer.plan import GAP_US
+from indexer.streams import Unreadable
 
-BATCH = 64
-QUEUE_PIECES = 512
+QUEUED_BATCHES = 16  # read ahead; of 16 seconds of sound each, 50 MB
+HELD_PIECES = 256  # of one modality, while the encoder is being loaded
+_LOOK_EVERY_S = 0.2  # whether the run has ended
 
 
 class MomentEncoder(Protocol):
     """What the pipeline needs of `avsearch.encoder.Encoder`."""
 
     @property
-    def front_end(self) -> FrontEnd: ...
+    def batch_size(self) -> int: ...
+
+    @property
+    def num_at_once(self) -> int: ...
+
+    def work_alone(self) -> None: ...
 
     def encode_images(self, frames: np.ndarray) -> np.ndarray: ...
 
@@ -42,146 +56,215 @@ class ReadFile:
 
     Attributes:
         content_hash: of its bytes; empty if not even those could be read.
-        info: what the demuxer says; None for a failure.
-        known: whether the content needs no reading: the library or this run has it already.
-        vectors: the unit rows of each modality, moment by moment.
+        info: what the demuxer says, and the decoder corrects; None for a failure or a known content.
+        is_known: the content needs no reading: the library or this run has it already.
+        is_abandoned: the run was stopped before the file was read to its end.
+        vectors: the unit rows of each modality, in any order.
         starts_us: their times.
-        reason: why it failed.
-        bug: what should not have happened while it was read; raised where the files are collected.
+        left_out: how many moments of each modality say nothing new.
+        gap_us: the limit that its image moments were planned with.
+        reason: why it failed, or (with `info`) what of it cannot be read.
+        bug: what should not have happened; raised where the files are collected.
+        num_open: pieces that are not encoded yet, and one for the reader that is not through.
     """
 
     file: FoundFile
     content_hash: str = ""
     info: MediaInfo | None = None
-    known: bool = False
+    is_known: bool = False
+    is_abandoned: bool = False
     vectors: dict[Modality, list[NDArray[np.float32]]] = field(default_factory=lambda: {it: [] for it in Modality})
     starts_us: dict[Modality, list[int]] = field(default_factory=lambda: {it: [] for it in Modality})
+    left_out: Counter[Modality] = field(default_factory=Counter)
+    gap_us: int = GAP_US
     reason: str = ""
     bug: Exception | None = None
+    num_open: int = 1
+
+
+ReadOne = Callable[[ReadFile], Iterator[Read]]
+"""Reads one file: gives its pieces, and fills in what is known of it."""
 
 
 @dataclass(frozen=True)
-class _Told:
-    """A reader's message: one more moment of a file, or (piece None) that the file is over."""
+class _Waiting:
+    """A piece that waits for the encoder."""
 
     read: ReadFile
-    piece: Piece | None
-
-
-def read_files(
-    files: Sequence[FoundFile],
-    encoder: MomentEncoder,
-    *,
-    is_known: Callable[[str], bool],
-    audio_stream: int | None = None,
-    num_workers: int | None = None,
-) -> Iterator[ReadFile]:
-    """Yield each file once all its moments are encoded, or once it has failed; not in order.
-
-    Args:
-        files: what to read.
-        encoder: makes the vectors.
-        is_known: told a content hash once for each file; true means that its content need not be read.
-        audio_stream: which of several sound streams, counted from 0.
-        num_workers: files decoded at once; by default one for each core.
-    """
-    waiting: dict[Modality, list[_Told]] = {it: [] for it in Modality}
-    over: list[ReadFile] = []
-    num_over = 0
-    readers = _Readers(encoder.front_end, is_known, audio_stream)
-    with readers.started(files, num_workers or os.cpu_count() or 1) as told:
-        while num_over < len(files):
-            message = told.get()
-            if message.read.bug is not None:
-                raise message.read.bug
-            if message.piece is None:
-                over.append(message.read)
-                num_over += 1
-            else:
-                waiting[message.piece.modality].append(message)
-                if len(waiting[message.piece.modality]) < BATCH:
-                    continue
-            _encode_full(waiting, encoder, everything=num_over == len(files))
-            yield from (read for read in over if not _has_waiting(read, waiting))
-            over = [read for read in over if _has_waiting(read, waiting)]
-
-
-def _has_waiting(read: ReadFile, waiting: dict[Modality, list[_Told]]) -> bool:
-    return any(message.read is read for batch in waiting.values() for message in batch)
-
-
-def _encode_full(waiting: dict[Modality, list[_Told]], encoder: MomentEncoder, *, everything: bool) -> None:
-    """Encode the batches that are full, or all that is left at the end."""
-    encode = {Modality.IMAGE: encoder.encode_images, Modality.AUDIO: encoder.encode_sounds}
-    for modality, batch in waiting.items():
-        if batch and (everything or len(batch) >= BATCH):
-            pieces = [message.piece for message in batch if message.piece is not None]
-            vectors = encode[modality](np.stack([piece.content for piece in pieces]))
-            for message, piece, vector in zip(batch, pieces, vectors, strict=True):
-                message.read.vectors[modality].append(vector)
-                message.read.starts_us[modality].append(piece.start_us)
-            batch.clear()
+    piece: Piece
 
 
 class _Stopped(Exception):  # noqa: N818  (no error: the reader is asked to go home)
     """The run ends before this file does."""
 
 
-class _Readers:
-    """Threads that read one file each at a time and tell what they find, in a bounded queue."""
+def num_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
-    def __init__(self, front_end: FrontEnd, is_known: Callable[[str], bool], audio_stream: int | None) -> None:
-        self._front_end = front_end
-        self._is_known = is_known
-        self._audio_stream = audio_stream
-        self._told: queue.Queue[_Told] = queue.Queue(QUEUE_PIECES)
-        self._stop = threading.Event()
 
-    @contextmanager
-    def started(self, files: Sequence[FoundFile], num_workers: int) -> Iterator[queue.Queue[_Told]]:
-        """Read all files; a block that is left early sends the threads home."""
-        with ThreadPoolExecutor(max_workers=num_workers, thread_name_prefix="read") as pool:
+class Pipeline:
+    """One run over some files.
+
+    Attributes:
+        embed_cpu_s: CPU seconds of the encoder's threads so far.
+    """
+
+    def __init__(
+        self,
+        read_one: ReadOne,
+        load_encoder: Callable[[], MomentEncoder],
+        *,
+        stop: threading.Event,
+        num_readers: int | None = None,
+    ) -> None:
+        self._read_one = read_one
+        self._load_encoder = load_encoder  # called once there is something to encode
+        self._stop = stop  # the user's: begin nothing new
+        self._quit = threading.Event()  # ours: nobody listens any more
+        self._num_readers = num_readers or num_cores()
+        self._lock = threading.Lock()
+        self._piles: dict[Modality, list[_Waiting]] = {it: [] for it in Modality}
+        self._batches: queue.Queue[list[_Waiting]] = queue.Queue(QUEUED_BATCHES)
+        self._done: queue.SimpleQueue[ReadFile | BaseException] = queue.SimpleQueue()
+        self._encoder: Future[MomentEncoder] | None = None
+        self.embed_cpu_s = 0.0
+
+    def run(self, files: Sequence[FoundFile]) -> Generator[ReadFile]:
+        """Yield each file once all its moments are encoded, or once it has failed; not in order."""
+        with ThreadPoolExecutor(self._num_readers, thread_name_prefix="read") as readers:
             try:
-                for file in files:
-                    pool.submit(self._read, file)
-                yield self._told
+                reading = [readers.submit(self._read, file) for file in files]
+                threading.Thread(target=self._encode_rest, args=(reading,), daemon=True).start()
+                for _ in files:
+                    done = self._done.get()
+                    if isinstance(done, BaseException):
+                        raise done
+                    if done.bug is not None:
+                        raise done.bug
+                    yield done
             finally:
-                self._stop.set()
-                pool.shutdown(cancel_futures=True)
+                self._quit.set()
+                readers.shutdown(cancel_futures=True)
 
     def _read(self, file: FoundFile) -> None:
-        """Read one file and tell its moments, then that it is over."""
+        """Read one file to its end, or to what keeps it from there."""
         result = ReadFile(file)
         try:
-            self._tell_pieces(result)
+            self._refuse_to_go_on()
+            with media.while_waiting(self._refuse_to_go_on):  # a decoder may hang
+                for read in self._read_one(result):
+                    self._refuse_to_go_on()
+                    self._take(result, read)
         except _Stopped:
-            return
+            result.is_abandoned = True
+        except MediaError as error:
+            result.info, result.reason = None, str(error)
+        except OSError as error:
+            result.info, result.reason = None, f"{file.path}: cannot be read ({error.strerror})."
         except Exception as error:  # noqa: BLE001  (it must not vanish in a thread)
             result.bug = error
-        with suppress(_Stopped):
-            self._tell(_Told(result, None))
+        self._close(result)
 
-    def _tell_pieces(self, result: ReadFile) -> None:
-        """Tell every moment of a file; a failure becomes its reason."""
-        path = result.file.path
-        last_us = -1
-        try:
-            info = media.probe(path, audio_stream=self._audio_stream)
-            result.content_hash = media.content_hash(path)
-            result.known = self._is_known(result.content_hash)
-            if not result.known:
-                for piece in read_pieces(path, info, self._front_end):
-                    last_us = max(last_us, piece.start_us)
-                    self._tell(_Told(result, piece))
-                info = with_true_duration(info, last_us, path)
-            result.info = info
-        except MediaError as error:
-            result.reason = str(error)
-        except OSError as error:
-            result.reason = f"{path}: cannot be read ({error.strerror})."
+    def _refuse_to_go_on(self) -> None:
+        if self._stop.is_set() or self._quit.is_set():
+            raise _Stopped
 
-    def _tell(self, message: _Told) -> None:
-        while not self._stop.is_set():
-            with suppress(queue.Full):
-                return self._told.put(message, timeout=0.2)
+    def _take(self, result: ReadFile, read: Read) -> None:
+        match read:
+            case LeftOut():
+                result.left_out[read.modality] += 1
+            case Unreadable():
+                result.reason = f"{result.reason} {read.reason}".strip()
+            case Piece():
+                self._pile_up(_Waiting(result, read))
+
+    def _pile_up(self, waiting: _Waiting) -> None:
+        """Add to the pieces of its modality; full batches go on to the encoders."""
+        with self._lock:
+            encoder = self._requested_encoder()
+            waiting.read.num_open += 1
+            pile = self._piles[waiting.piece.modality]
+            pile.append(waiting)
+            if not encoder.done() and len(pile) < HELD_PIECES:
+                return
+        self._hand_on(waiting.piece.modality, at_least=self._await(encoder).batch_size)
+
+    def _requested_encoder(self) -> Future[MomentEncoder]:
+        """The encoder, which is loaded from the first piece on, while decoding continues."""
+        if self._encoder is None:
+            self._encoder = Future()
+            for number in range(num_cores()):
+                threading.Thread(target=self._encode, args=(self._encoder, number), daemon=True).start()
+        return self._encoder
+
+    def _await(self, encoder: Future[MomentEncoder]) -> MomentEncoder:
+        while not self._quit.is_set():
+            with suppress(TimeoutError):
+                return encoder.result(timeout=_LOOK_EVERY_S)
         raise _Stopped
+
+    def _hand_on(self, modality: Modality, *, at_least: int) -> None:
+        """Cut batches from a pile as long as it holds enough for one."""
+        assert self._encoder is not None
+        size = self._await(self._encoder).batch_size
+        while True:
+            with self._lock:
+                pile = self._piles[modality]
+                if len(pile) < at_least:
+                    return
+                batch, self._piles[modality] = pile[:size], pile[size:]
+            self._put(batch)
+
+    def _put(self, batch: list[_Waiting]) -> None:
+        while not self._quit.is_set():
+            with suppress(queue.Full):
+                return self._batches.put(batch, timeout=_LOOK_EVERY_S)
+        raise _Stopped
+
+    def _encode_rest(self, reading: Sequence[Future[None]]) -> None:
+        """Once all files are read, the encoders get what fills no batch."""
+        wait(reading)
+        with suppress(_Stopped):
+            for modality in Modality:
+                if self._piles[modality]:
+                    self._hand_on(modality, at_least=1)
+
+    def _encode(self, encoder: Future[MomentEncoder], number: int) -> None:
+        """One encoder's thread; the first one loads the encoder for all."""
+        try:
+            if number == 0:
+                encoder.set_result(self._load_encoder())
+            loaded = self._await(encoder)
+            if number >= loaded.num_at_once:
+                return
+            loaded.work_alone()
+            while not self._quit.is_set():
+                with suppress(queue.Empty):
+                    self._encode_batch(loaded, self._batches.get(timeout=_LOOK_EVERY_S))
+        except _Stopped:
+            return
+        except BaseException as error:  # noqa: BLE001  (it must not vanish in a thread)
+            self._done.put(error)
+            self._quit.set()
+
+    def _encode_batch(self, encoder: MomentEncoder, batch: Sequence[_Waiting]) -> None:
+        began = time.thread_time()
+        modality = batch[0].piece.modality
+        encode = encoder.encode_images if modality is Modality.IMAGE else encoder.encode_sounds
+        vectors = encode(np.stack([waiting.piece.content for waiting in batch]))
+        for waiting, vector in zip(batch, vectors, strict=True):
+            with self._lock:
+                waiting.read.vectors[modality].append(vector)
+                waiting.read.starts_us[modality].append(waiting.piece.start_us)
+            self._close(waiting.read)
+        with self._lock:
+            self.embed_cpu_s += time.thread_time() - began
+
+    def _close(self, read: ReadFile) -> None:
+        """One piece of a file is encoded, or its reader is through; after the last of them the file is done."""
+        with self._lock:
+            read.num_open -= 1
+            is_done = read.num_open == 0
+        if is_done:
+            self._done.put(read)

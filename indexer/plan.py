@@ -1,18 +1,31 @@
-"""Pure: which moments a file has, from what the demuxer says."""
+"""Pure: which frames become moments beside the keyframes that decode cheaply."""
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Sequence
 
-from avsearch.media import FrameTimes
-from avsearch.moments import SECOND_US
+GAP_US = 2_000_000
+GAP_TOLERANCE_US = 100_000  # a keyframe every 60 frames at 29.97 Hz comes every 2.002 s: that is two seconds
 
 
-def image_moments(frames: FrameTimes, *, apart_us: int = SECOND_US) -> list[int]:
-    """The frame that is shown at each whole second: ascending times in microseconds, each once."""
-    if frames.times_us.size == 0:
-        return []
-    last_us = int(frames.times_us[-1])
-    marks = np.arange(0, last_us + 1, apart_us)
-    shown = np.searchsorted(frames.times_us, marks, side="right") - 1
-    return [int(time) for time in np.unique(frames.times_us[np.maximum(shown, 0)])]
+def fill_times(keyframes_us: Sequence[int], end_us: int, *, gap_us: int = GAP_US) -> list[int]:
+    """Times for exact decoding, so that image moments lie at most `gap_us` apart, in microseconds, ascending.
+
+    A gap beyond the limit is divided evenly, into as few parts as the limit allows.
+
+    Args:
+        keyframes_us: ascending times of the frames that there are.
+        end_us: where the pictures end.
+        gap_us: the limit.
+    """
+    if gap_us <= GAP_TOLERANCE_US:
+        raise ValueError(f"a gap of {gap_us} us is too short")
+    times: list[int] = []
+    before = [0, *keyframes_us]
+    after = [*keyframes_us, end_us]
+    for start_us, stop_us in zip(before, after, strict=True):
+        num_parts = -((start_us - stop_us + GAP_TOLERANCE_US) // gap_us)
+        times += [start_us + (stop_us - start_us) * part // num_parts for part in range(1, num_parts)]
+    if times and (not keyframes_us or keyframes_us[0] > gap_us + GAP_TOLERANCE_US):
+        times.insert(0, 0)
+    return times

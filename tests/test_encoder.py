@@ -106,7 +106,7 @@ def test_vectors_are_unit_rows_of_float32(loaded):
 
 def test_the_batch_size_does_not_matter(loaded, monkeypatch):
     together = loaded.encode_images(pictures()), loaded.encode_sounds(sounds())
-    monkeypatch.setattr(encoder, "BATCH", 5)  # two whole batches and a rest of two
+    monkeypatch.setattr(encoder, "CPU_BATCH", 5)  # two whole batches and a rest of two
     for whole, parts in zip(
         together, (loaded.encode_images(pictures()), loaded.encode_sounds(sounds())), strict=True
     ):

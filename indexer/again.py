@@ -1,0 +1,244 @@
+"""Media that the library knows, read again for their vectors."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from avsearch import media
+from avsearch.catalog import Catalog, FileState, MediaRecord, Root
+from avsearch.errors import LibraryError, MediaError
+from avsearch.front_end import FrontEnd
+from avsearch.library import Library
+from avsearch.models.weights import read_header
+from avsearch.moments import Failed, MediaInfo, Modality
+from avsearch.vectors import Rows
+from indexer.discover import FoundFile
+from indexer.events import Found
+from indexer.ingest import Read, read_again, read_pieces
+from indexer.loading import Loading
+from indexer.pipeline import Pipeline, ReadFile, num_cores
+from indexer.reader import require_unchanged
+from indexer.streams import Unreadable
+
+Counts = Mapping[Modality, int | None]
+Times = Mapping[Modality, Sequence[int]]
+TimesOf = Callable[[int], Times | None]
+"""A media's id -> the times of the moments to read, in microseconds; None where they are to be planned anew."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A media to read again.
+
+    Attributes:
+        media_id: whose moments they are.
+        file: one that holds it.
+        counts: the modalities that are wanted, and how many moments each had; None where nobody knows.
+    """
+
+    media_id: int
+    file: FoundFile
+    counts: Counts
+
+
+def choose_files(catalog: Catalog, counts_of: Mapping[int, Counts]) -> tuple[list[Wanted], list[Failed]]:
+    """For each media a file that is there as it was indexed; and the media that have none, by their first file.
+
+    Args:
+        catalog: knows their files.
+        counts_of: media ids -> what is wanted of them.
+
+    Raises:
+        LibraryError: the catalog cannot be read.
+    """
+    wanted: list[Wanted] = []
+    away: list[Failed] = []
+    for media_id, states in catalog.files_of_media(counts_of).items():
+        files = [_file(root, state) for root, state in states]
+        faults = [_fault(file) for file in files]
+        if "" in faults:
+            wanted.append(Wanted(media_id, files[faults.index("")], counts_of[media_id]))
+        else:
+            away.append(Failed(files[0].path, faults[0]))
+    return wanted, away
+
+
+def to_be_read(wanted: Sequence[Wanted]) -> Found:
+    """What there is to do, for listeners."""
+    num_bytes = sum(one.file.size_bytes for one in wanted)
+    return Found(len(wanted), num_bytes, num_unchanged=0, num_missing=0, num_removed=0)
+
+
+@dataclass(frozen=True, eq=False)
+class StoredTimes:
+    """When the moments are that the active encoder's segments hold.
+
+    Attributes:
+        segments: by modality, each sorted by media and time.
+        known: the media whose moments are all there.
+    """
+
+    segments: Mapping[Modality, Sequence[Rows]]
+    known: AbstractSet[int]
+
+    def __call__(self, media_id: int) -> Times | None:
+        """The times of a media's moments, ascending; None if not all of them are there."""
+        if media_id not in self.known:
+            return None
+        return {modality: _times_in(segments, media_id) for modality, segments in self.segments.items()}
+
+
+def stored_times(library: Library) -> StoredTimes:
+    """The times of all moments under the active encoder; segments are mapped, not read into memory.
+
+    Raises:
+        LibraryError: a segment is missing or damaged.
+    """
+    try:
+        view = library.view(*Modality)
+    except LibraryError as error:
+        hint = "Run `avsearch library repair`, then the same command again."
+        raise LibraryError(error.message, hint=hint) from error
+    known: set[int] = set()
+    if view.snapshot.encoder is not None:
+        lost = {one.media_id for one in library.catalog.lost(view.snapshot.encoder.id)}
+        known = library.catalog.covered_media(view.snapshot.encoder.id) - lost
+    return StoredTimes(view.segments, known)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How media are read again.
+
+    Attributes:
+        catalog: what is known of them; several threads ask it.
+        weights: of the encoder that makes their vectors.
+        times_of: which moments.
+        stop: once it is set, no file is begun.
+        num_workers: files decoded at once; None is one for each core.
+        device: where the encoder runs.
+    """
+
+    catalog: Catalog
+    weights: Path
+    times_of: TimesOf
+    stop: threading.Event
+    num_workers: int | None = None
+    device: str = "auto"
+
+    def run(self, wanted: Sequence[Wanted]) -> Generator[ReadFile]:
+        """Yield each file once its moments are encoded, or once it has failed; not in order.
+
+        Raises:
+            WeightsError, UsageError: the encoder cannot be loaded.
+        """
+        if not wanted:
+            return
+        loading = Loading(self.weights, self.device)
+        reader = KnownFileReader(
+            catalog=self.catalog,
+            front_end=read_header(self.weights).front_end,
+            wanted={one.file.path: one for one in wanted},
+            times_of=self.times_of,
+            num_threads=max(num_cores() // len(wanted), 1),
+        )
+        pipeline = Pipeline(reader, loading, stop=self.stop, num_readers=self.num_workers)
+        try:
+            with closing(pipeline.run([one.file for one in wanted])) as reading:
+                yield from reading
+        finally:
+            if loading.encoder is not None:
+                loading.encoder.work_together()
+
+
+@dataclass(frozen=True)
+class KnownFileReader:
+    """Reads files for the moments of the media that the library knows them to hold.
+
+    Attributes:
+        catalog: what is known of them.
+        front_end: of the encoder.
+        wanted: by the files' paths.
+        times_of: which moments.
+        num_threads: of each decoder.
+    """
+
+    catalog: Catalog
+    front_end: FrontEnd
+    wanted: Mapping[Path, Wanted]
+    times_of: TimesOf
+    num_threads: int = 1
+
+    def __call__(self, result: ReadFile) -> Iterator[Read]:
+        """Give the pieces that are wanted of a file, and fill in what it is.
+
+        Raises:
+            MediaError: it cannot be read, or changes meanwhile.
+        """
+        wanted = self.wanted[result.file.path]
+        record = self.catalog.media_records([wanted.media_id])[wanted.media_id]
+        media.require_file(result.file.path)
+        times = self.times_of(wanted.media_id)
+        if times is None:
+            yield from self._plan_anew(wanted, record)
+        else:
+            chosen = {modality: times.get(modality, ()) for modality in wanted.counts}
+            yield from read_again(
+                result.file.path,
+                record.info,
+                self.front_end,
+                wanted=chosen,
+                gap_us=record.gap_us,
+                num_threads=self.num_threads,
+            )
+        require_unchanged(result.file)
+        result.content_hash, result.info, result.gap_us = record.content_hash, record.info, record.gap_us
+
+    def _plan_anew(self, wanted: Wanted, record: MediaRecord) -> Iterator[Read]:
+        """The moments as indexing found them; what is lost was readable then, and has to be now."""
+        path = wanted.file.path
+        info = _same_streams(path, record.info)
+        pieces = read_pieces(path, info, self.front_end, gap_us=record.gap_us, num_threads=self.num_threads)
+        for read in pieces:
+            if read.modality not in wanted.counts:
+                continue
+            if isinstance(read, Unreadable) and wanted.counts[read.modality]:
+                raise MediaError(f"{path}: {read.reason}", hint="Check it with `ffmpeg -i`.")
+            yield read
+
+
+def _same_streams(path: Path, known: MediaInfo) -> MediaInfo:
+    """What the header says, as when the file was indexed: the catalog's duration may be a corrected one."""
+    info = media.probe(path, audio_stream=None if known.audio is None else known.audio.ordinal)
+    return replace(info, audio=info.audio if known.audio else None, video=info.video if known.video else None)
+
+
+def _times_in(segments: Sequence[Rows], media_id: int) -> list[int]:
+    times: list[int] = []
+    for rows in segments:
+        first, end = np.searchsorted(rows.media_id, [media_id, media_id + 1])
+        times += rows.start_us[first:end].tolist()
+    return sorted(times)
+
+
+def _file(root: Root, state: FileState) -> FoundFile:
+    return FoundFile(root, root.absolute(state.path), state.size_bytes, state.mtime_ns)
+
+
+def _fault(file: FoundFile) -> str:
+    """Why a file cannot stand for what was indexed, as a sentence without its subject; empty if it can."""
+    try:
+        status = os.stat(file.path)  # noqa: PTH116  (one call for all questions)
+    except OSError as error:
+        return f"is not there ({error.strerror}); mount its disk, or index its folder."
+    same = (status.st_size, status.st_mtime_ns) == (file.size_bytes, file.mtime_ns)
+    return "" if same and stat.S_ISREG(status.st_mode) else "has changed since it was indexed; index it first."

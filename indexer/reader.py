@@ -1,0 +1,98 @@
+"""Reads one file for the index: is its content known, what is it, what are its moments."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from avsearch import media
+from avsearch.errors import MediaError
+from avsearch.front_end import FrontEnd
+from indexer.discover import FoundFile
+from indexer.ingest import LeftOut, Piece, Read, read_pieces, with_true_duration
+from indexer.pipeline import ReadFile
+
+
+class Claims:
+    """Which contents need no reading: the library's own, and those that this run has begun to read."""
+
+    def __init__(self, known: Collection[str]) -> None:
+        self._known = known
+        self._claimed: set[str] = set()
+        self._lock = threading.Lock()
+
+    def claim(self, content_hash: str) -> bool:
+        """Whether the caller is the first who is to read a content."""
+        with self._lock:  # several readers ask at once
+            is_first = content_hash not in self._known and content_hash not in self._claimed
+            self._claimed.add(content_hash)
+            return is_first
+
+
+@dataclass(frozen=True)
+class NewFileReader:
+    """Reads files that the library does not know as they are.
+
+    Attributes:
+        front_end: of the encoder.
+        claims: contents that need no reading.
+        shared_sizes: sizes in bytes that more than one file has: the content of those is looked at first.
+        gap_us: microseconds between image moments beyond which frames are decoded exactly.
+        audio_stream: which of several sound streams, counted from 0.
+        num_threads: of each decoder.
+        plans: content hashes of media that are known, but not to this encoder -> what they were indexed with:
+            `gap_us` and the stream of sound. Their moments stay what they are.
+    """
+
+    front_end: FrontEnd
+    claims: Claims
+    shared_sizes: Collection[int]
+    gap_us: int
+    audio_stream: int | None = None
+    num_threads: int = 1
+    plans: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
+
+    def __call__(self, result: ReadFile) -> Iterator[Read]:
+        """Give the pieces of a file, and fill in its hash and what it is.
+
+        Raises:
+            MediaError: it cannot be read, or changes meanwhile.
+        """
+        file = result.file
+        media.require_file(file.path)
+        if file.size_bytes in self.shared_sizes:
+            result.content_hash = media.content_hash(file.path)
+            result.is_known = not self.claims.claim(result.content_hash)
+            if not result.is_known:
+                yield from self._read(result)
+        else:  # nothing has its size, so it is new: the bytes need passing through memory only once
+            with ThreadPoolExecutor(1) as pool:
+                hashing = pool.submit(media.content_hash, file.path)
+                yield from self._read(result)
+                result.content_hash = hashing.result()
+            self.claims.claim(result.content_hash)
+        require_unchanged(file)
+
+    def _read(self, result: ReadFile) -> Iterator[Read]:
+        path, last_us = result.file.path, -1
+        result.gap_us, audio_stream = self.plans.get(result.content_hash, (self.gap_us, self.audio_stream))
+        examined = media.examine(path, audio_stream=audio_stream)
+        info, result.reason = examined.info, " ".join(examined.left_out)
+        for read in read_pieces(path, info, self.front_end, gap_us=result.gap_us, num_threads=self.num_threads):
+            if isinstance(read, Piece | LeftOut):
+                last_us = max(last_us, read.start_us)
+            yield read
+        result.info = with_true_duration(info, last_us, path, gap_us=result.gap_us)
+
+
+def require_unchanged(file: FoundFile) -> None:
+    """Refuse a file that is no longer as it was found.
+
+    Raises:
+        MediaError: its size or time is another.
+    """
+    now = file.path.stat()
+    if (now.st_size, now.st_mtime_ns) != (file.size_bytes, file.mtime_ns):
+        raise MediaError(f"{file.path}: it changed while it was read.", hint="Index it again when it is complete.")
