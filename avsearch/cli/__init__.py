@@ -4,20 +4,42 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
-from avsearch.cli import demo, evaluate, index, library, query, train
+from avsearch.cli import bench, demo, evaluate, index, library, query, train
 from avsearch.cli.output import say
 from avsearch.errors import AvsearchError
 
+
+class Commands(TyperGroup):
+    """All commands; whatever ends one becomes a sentence on stderr and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401  (Typer does not export its type)
+        try:
+            return super().invoke(ctx)
+        except AvsearchError as error:
+            say(f"error: {error.message}", *([error.hint] if error.hint else []))
+            raise typer.Exit(error.exit_code) from error
+        except KeyboardInterrupt as interrupt:
+            say("Stopped. The same command goes on from here.")
+            raise typer.Exit(130) from interrupt
+        except BrokenPipeError as error:  # the reader of our output has enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(141) from error
+
+
 app = typer.Typer(
+    cls=Commands,
     help="Search your own footage by picture and by sound, across the two.",
-    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but some files could not be read.",
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but some files could not be read, 130 stopped.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,  # it would take a default in brackets for markup, and leave it out
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 app.command()(demo.demo)
 app.command()(train.train)
@@ -25,20 +47,9 @@ app.command()(index.index)
 app.command()(query.query)
 app.command()(evaluate.evaluate)
 app.add_typer(library.app, name="library")
+app.add_typer(bench.app, name="bench")
 
 
 def main() -> None:
-    """Run a command; an error becomes a sentence on stderr and an exit code."""
-    try:
-        app()
-    except AvsearchError as error:
-        say(f"error: {error.message}")
-        if error.hint:
-            say(error.hint)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        say("Stopped. The same command goes on from here.")
-        sys.exit(130)
-    except BrokenPipeError:  # the reader of our output has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+    """Run the command that the arguments name."""
+    app()

@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 
 
 ManifestFile = Annotated[
-    Path, typer.Option("--manifest", help="CSV with path, labels, split and any more columns.")
+    Path, typer.Option("--manifest", metavar="CSV", help="CSV with path, labels, split and any more columns.")
 ]
-Split = Annotated[str, typer.Option("--split", help="Which rows of the manifest.")]
-LabelColumn = Annotated[str, typer.Option("--label-column", help="The column whose labels say what is relevant.")]
+Split = Annotated[str, typer.Option("--split", metavar="NAME", help="Which rows of the manifest.")]
+LabelColumn = Annotated[
+    str, typer.Option("--label-column", metavar="COL", help="The column whose labels say what is relevant.")
+]
 Group = Annotated[
     str,
     typer.Option(
@@ -29,15 +31,17 @@ Group = Annotated[
         help="Columns whose values say what is of one source; within a modality it is left out.",
     ),
 ]
-Rank = Annotated[int, typer.Option("-k", min=1, help="nDCG at this rank.")]
+Rank = Annotated[int, typer.Option("-k", metavar="N", min=1, help="nDCG at this rank.")]
 Model = Annotated[
     Path | None,
     typer.Option(
-        "--model", help="Evaluate a weights file instead, by the paper's protocol: one random frame each."
+        "--model",
+        metavar="FILE",
+        help="Evaluate a weights file instead, by the paper's protocol: one random frame each.",
     ),
 ]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Draws the frames of the paper's protocol.")]
-Report = Annotated[Path, typer.Option("--report", help="Folder for report.json and report.md.")]
+Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Draws the frames of the paper's protocol.")]
+Report = Annotated[Path, typer.Option("--report", metavar="DIR", help="Folder for report.json and report.md.")]
 
 
 def evaluate(
@@ -53,10 +57,11 @@ def evaluate(
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
-    """Measure search on labelled media: nDCG@30 in four directions, beside chance for the same items.
+    """Measure search on labelled media, in four directions.
 
-    With a library, every stored moment asks and media are ranked, as `avsearch query` does. With --model, one
-    random frame of each item and its second are decoded and ask, as in the paper.
+    Prints nDCG@30 beside what chance gives for the same items. With a library, every stored moment asks and media
+    are ranked, as `avsearch query` does. With --model, one random frame of each item and its second are decoded
+    and ask, as in the paper.
 
     Example: avsearch evaluate --manifest footage.csv --library lib --report report
     """

@@ -7,22 +7,42 @@ from typing import Annotated
 
 import typer
 
+PathsArgument = Annotated[
+    list[Path],
+    typer.Argument(help="Videos, sounds and pictures, or folders of them to any depth.", metavar="PATH"),
+]
 LibraryOption = Annotated[
     Path | None,
     typer.Option(
         "--library",
+        metavar="DIR",
         envvar="AVSEARCH_LIBRARY",
         show_envvar=True,
-        help="The library's directory. [default: the user data directory]",
+        help="The library's directory.",
+        show_default="the user data directory",
     ),
 ]
 DeviceOption = Annotated[
-    str, typer.Option("--device", help="Where the network runs: auto (a GPU when there is one), cpu, cuda, cuda:N.")
+    str,
+    typer.Option(
+        "--device",
+        metavar="NAME",
+        help="Where the network runs: auto (a GPU when there is one), cpu, cuda, cuda:N.",
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
 ManifestOption = Annotated[
-    Path | None, typer.Option("--manifest", help="CSV with path, labels, split and any more columns.")
+    Path | None,
+    typer.Option("--manifest", metavar="CSV", help="CSV with path, labels, split and any more columns."),
 ]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option("--workers", metavar="N", min=1, help="Files decoded at once.", show_default="one for each core"),
+]
+EventsOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object for each event, the last is `done`.")
+]
+SeedOption = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Of everything that is random.")]
 
 
 def library_directory(option: Path | None) -> Path:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.progress import (
@@ -25,38 +27,102 @@ from rich.table import Table
 from avsearch.moments import Failed, Progress
 
 PLAIN_EVERY_S = 10.0
-_FAILURES_SHOWN = 20
+FAILURES_SHOWN = 20
 
 
-def say(text: str) -> None:
-    """A line for people, on stderr."""
-    print(text, file=sys.stderr, flush=True)
+def say(*lines: str) -> None:
+    """Lines for people, on stderr; what stands in one argument stays on one line."""
+    for line in lines:
+        print(shown(line), file=sys.stderr, flush=True)
 
 
 def print_json(record: Mapping[str, Any]) -> None:
-    """One JSON object on one line of stdout."""
-    print(json.dumps(record, ensure_ascii=False), flush=True)
+    """One JSON object on one line of stdout; whatever a terminal could obey, or not show, is escaped."""
+    text = json.dumps(record, ensure_ascii=False)
+    print("".join(it if it.isprintable() else json.dumps(it)[1:-1] for it in text), flush=True)
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> None:
-    """A table on stdout; the columns named in `right` hold numbers. Paths are never cut where output is piped."""
+def print_line(text: str) -> None:
+    """A result on a line of its own, on stdout."""
+    print(shown(text), flush=True)
+
+
+def print_path(path: Path) -> None:
+    """A path as a result: byte by byte where a program reads it, fit to be seen on a terminal."""
+    if sys.stdout.isatty():
+        print_line(str(path))
+    else:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(os.fsencode(path) + b"\n")
+        sys.stdout.buffer.flush()
+
+
+def print_table(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = (), to: TextIO | None = None
+) -> None:
+    """A table on stdout, or on another stream; the columns named in `right` hold numbers.
+
+    Paths are never cut where the output is piped.
+    """
+    stream = to or sys.stdout
     table = Table(box=None, pad_edge=False, header_style="bold", show_header=any(columns))
     for column in columns:
         table.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(_plain(cell) for cell in row))
-    width = None if sys.stdout.isatty() else 10_000
-    Console(width=width, highlight=False, markup=False).print(table)
+        table.add_row(*(shown(cell) for cell in row))
+    width = None if stream.isatty() else 10_000
+    Console(file=stream, width=width, highlight=False, markup=False).print(table)
 
 
 def list_failures(failures: Sequence[Failed]) -> None:
-    """Each file that could not be used, with its reason; many of them are counted by reason as well."""
-    for failure in failures[:_FAILURES_SHOWN]:
-        say(_plain(f"  {failure.path}: {failure.reason}"))
-    if len(failures) > _FAILURES_SHOWN:
-        say(f"  and {len(failures) - _FAILURES_SHOWN} more; by reason:")
-        for reason, count in Counter(failure.reason for failure in failures).most_common():
-            say(f"  {count} x {reason}")
+    """The first files that could not be used, each with its reason; then how often each reason occurs."""
+    if not failures:
+        return
+    for failure in failures[:FAILURES_SHOWN]:
+        say(f"  {failure.path}: {failure.reason}")
+    if len(failures) > FAILURES_SHOWN:
+        say(f"  and {len(failures) - FAILURES_SHOWN} more.")
+    by_reason: dict[str, list[Failed]] = {}
+    for failure in failures:
+        by_reason.setdefault(failure.reason, []).append(failure)
+    counted = sorted(by_reason.items(), key=lambda item: -len(item[1]))
+    rows = [[str(len(files)), reason, str(files[0].path)] for reason, files in counted]
+    say("", "Failures by reason:")
+    print_table(["files", "reason", "one of them"], rows, right=["files"], to=sys.stderr)
+
+
+def shell_line(words: Sequence[str]) -> str:
+    """A command that can be pasted into a shell, whatever its words hold."""
+    return " ".join(shlex.quote(word) if word.isprintable() else _escaped_word(word) for word in words)
+
+
+def shown(text: str) -> str:
+    """Names are shown, not obeyed: no control characters, no broken encodings."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: `1 file`, `2 files`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def length_of(seconds: float) -> str:
+    """A duration as people read it: `12 s`, `3.4 min`, `5.67 h`."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:.2f} h"
+
+
+def size_of(num_bytes: int) -> str:
+    """A number of bytes as people read it: `12 bytes`, `3.4 MB`."""
+    size = float(num_bytes)
+    if size < 1000:
+        return f"{num_bytes} bytes"
+    for unit in ("kB", "MB", "GB"):
+        size /= 1000
+        if size < 1000:
+            return f"{size:.1f} {unit}"
+    return f"{size / 1000:.1f} TB"
 
 
 @contextmanager
@@ -100,7 +166,7 @@ class _Lines:
     def stage(self, name: str, total: int | None, unit: str) -> None:
         self._name, self._unit, self._total, self._done = name, unit, total, 0
         self._told = time.monotonic()
-        say(f"{name}: {total if total is not None else 'all'} {unit}{'' if total == 1 else 's'}")
+        say(f"{name}: {counted(total, unit) if total is not None else f'all {unit}s'}")
 
     def advance(self, amount: int = 1, note: str = "") -> None:
         self._done += amount
@@ -110,7 +176,7 @@ class _Lines:
             say(f"{self._name}: {self._done}{of} {self._unit}s{', ' + note if note else ''}")
 
 
-def _plain(cell: str) -> str:
-    """Names are shown, not obeyed: no control characters, no broken encodings."""
-    text = cell.encode("utf-8", "replace").decode()
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+def _escaped_word(word: str) -> str:
+    """As $'...' of bash, zsh and ksh: every byte that is no plain letter as an octal number."""
+    letters = (chr(it) if 32 <= it < 127 and it not in b"'\\" else f"\\{it:03o}" for it in os.fsencode(word))
+    return f"$'{''.join(letters)}'"

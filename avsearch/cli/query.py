@@ -22,16 +22,27 @@ class Side(StrEnum):
     AUDIO = "audio"
 
 
+SourceArgument = Annotated[
+    str, typer.Argument(help="A picture, sound or video; a moment of it, or a stretch.", metavar="FILE[@S|@A-B]")
+]
+Find = Annotated[Side, typer.Option("--find", metavar="image|audio", help="What to find.")]
+By = Annotated[
+    Side | None,
+    typer.Option(
+        "--by",
+        metavar="image|audio",
+        help="The side of a video to ask with.",
+        show_default="the other than --find",
+    ),
+]
+NumHits = Annotated[int, typer.Option("-k", metavar="N", min=1, help="How many hits, one for each media.")]
+
+
 def query(
-    source: Annotated[
-        str,
-        typer.Argument(help="A picture, sound or video; a moment of it, or a stretch.", metavar="FILE[@S|@A-B]"),
-    ],
-    find: Annotated[Side, typer.Option("--find", help="What to find.")],
-    by: Annotated[
-        Side | None, typer.Option("--by", help="The side of a video to ask with. [default: the other than --find]")
-    ] = None,
-    k: Annotated[int, typer.Option("-k", min=1, help="How many hits, one for each media.")] = 30,
+    source: SourceArgument,
+    find: Find,
+    by: By = None,
+    k: NumHits = 30,
     library: LibraryOption = None,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from avsearch.cli.options import DeviceOption, ManifestOption
-from avsearch.cli.output import list_failures, say, shown_progress
+from avsearch.cli.options import DeviceOption, ManifestOption, SeedOption
+from avsearch.cli.output import list_failures, print_path, say, shown_progress
 from avsearch.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,20 +17,35 @@ if TYPE_CHECKING:
 DEFAULT_MINUTES = 10.0
 
 
-Paths = Annotated[list[Path], typer.Argument(help="Videos, or folders of them to any depth.", metavar="PATH...")]
-Out = Annotated[Path, typer.Option("--out", help="Folder for the weights, the log, the curve and checkpoints.")]
-Recipe = Annotated[str, typer.Option("--recipe", help="ave-nce (better search) or ave (as published).")]
-Size = Annotated[str, typer.Option("--size", help="small (CPU-sized) or paper.")]
-Steps = Annotated[int | None, typer.Option("--steps", min=1, help="Train this many steps.")]
+Paths = Annotated[list[Path], typer.Argument(help="Videos, or folders of them to any depth.", metavar="PATH")]
+Out = Annotated[
+    Path, typer.Option("--out", metavar="RUN", help="Folder for the weights, the log, the curve and checkpoints.")
+]
+Recipe = Annotated[
+    str, typer.Option("--recipe", metavar="NAME", help="ave-nce (better search) or ave (as published).")
+]
+Size = Annotated[str, typer.Option("--size", metavar="NAME", help="small (for a CPU) or paper (for a GPU).")]
+Steps = Annotated[int | None, typer.Option("--steps", metavar="N", min=1, help="Train this many steps.")]
 Minutes = Annotated[
     float | None,
-    typer.Option("--minutes", min=0.01, help="Train about this long, decoding not counted. [default: 10]"),
+    typer.Option(
+        "--minutes",
+        metavar="M",
+        min=0.01,
+        help="Train about this long, decoding not counted.",
+        show_default=f"{DEFAULT_MINUTES:g}, unless --steps is given",
+    ),
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")]
 Cache = Annotated[
-    Path | None, typer.Option("--cache", help="Folder for decoded clips, shared by runs. [default: OUT/cache]")
+    Path | None,
+    typer.Option(
+        "--cache",
+        metavar="DIR",
+        help="Folder for decoded clips, which several runs may share.",
+        show_default="RUN/cache",
+    ),
 ]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Of everything that is random.")]
 
 
 def train(
@@ -43,13 +58,13 @@ def train(
     resume: Resume = False,
     manifest: ManifestOption = None,
     cache: Cache = None,
-    seed: Seed = 0,
+    seed: SeedOption = 0,
     device: DeviceOption = "auto",
 ) -> None:
-    """Learn from videos which pictures go with which sounds; no labels are needed or read.
+    """Learn from videos which pictures go with which sounds.
 
-    With a manifest, rows with split=train are learnt from, those with split=val validate, and no file of
-    another split is opened; without one, a tenth of the videos validates.
+    No labels are needed or read. With a manifest, rows with split=train are learnt from, those with split=val
+    validate, and no file of another split is opened; without one, a tenth of the videos validates.
 
     Example: avsearch train ~/footage --out run
     """
@@ -88,7 +103,7 @@ def _tell(trained: Trained) -> None:
         f"true pair nearer than a false one in {trained.validation.nearer:.3f} of cases (chance: 0.5 both)."
     )
     say(f"Next: avsearch index PATH... --model {trained.weights}")
-    print(trained.weights)
+    print_path(trained.weights)
     if trained.failures:
         list_failures(trained.failures)
         raise typer.Exit(3)

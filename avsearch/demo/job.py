@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from avsearch.catalog import State
 from avsearch.demo.collection import make_collection
 from avsearch.evaluation import Evaluation, EvaluationSettings, evaluate, write_report
 from avsearch.evaluation.stored import load_items_from_library
@@ -14,6 +15,7 @@ from avsearch.manifest import read_manifest
 from avsearch.moments import DIRECTIONS, Failed, Hit, Modality, Progress
 from avsearch.query import Source, search
 from indexer.build import IndexJob, index
+from indexer.events import Committed, Event, FileDone, Found, Listener, Walking
 from trainer.config import TrainJob
 from trainer.loop import train
 from trainer.recipes import ave_nce
@@ -65,7 +67,8 @@ def run_demo(job: DemoJob, progress: Progress) -> DemoResult:
     weights = _weights(job, manifest, progress)
     place = job.directory / "library"
     indexed = index(
-        IndexJob([manifest.parent], place, model=weights, manifest=manifest, device=job.device), progress
+        IndexJob([manifest.parent], place, model=weights, manifest=manifest, device=job.device),
+        stages_of(progress),
     )
     library = open_library(place)
     queries = _queries(library, manifest, job.device)
@@ -73,6 +76,24 @@ def run_demo(job: DemoJob, progress: Progress) -> DemoResult:
     evaluation = evaluate(items, progress=progress)
     report = write_report(evaluation, job.directory / "report")
     return DemoResult(place, report, queries, evaluation, indexed.failures)
+
+
+def stages_of(progress: Progress) -> Listener:
+    """The events of indexing as stages of the demo."""
+    num_failed = 0
+
+    def tell(event: Event) -> None:
+        nonlocal num_failed
+        match event:
+            case Found():
+                progress.stage("index", event.num_files, "file")
+            case FileDone():
+                num_failed += event.state is State.FAILED
+                progress.advance(note=f"{num_failed} failed" if num_failed else "")
+            case Walking() | Committed():  # too quick to tell of
+                pass
+
+    return tell
 
 
 def _weights(job: DemoJob, manifest: Path, progress: Progress) -> Path:

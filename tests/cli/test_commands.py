@@ -1,28 +1,15 @@
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.cli.command import avsearch, started
 from tests.media.clips import make_clip
 from tests.tiny import make_film, tiny_weights
-
-
-def avsearch(*arguments, cwd=None, **environment):
-    """Run the command as a user does; returns (exit code, stdout, stderr)."""
-    import os
-
-    done = subprocess.run(
-        [sys.executable, "-m", "avsearch", *map(str, arguments)],
-        cwd=cwd,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200", **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr
-    return done.returncode, done.stdout, done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -47,18 +34,13 @@ def library(footage, tmp_path_factory):
 def test_help_names_every_command_and_the_exit_codes():
     code, out, _ = avsearch("--help")
     assert code == 0
-    assert all(name in out for name in ("demo", "train", "index", "query", "evaluate", "library", "Exit codes"))
-
-
-@pytest.mark.parametrize("command", ["demo", "train", "index", "query", "evaluate", "library status"])
-def test_every_command_has_help_with_an_example(command):
-    code, out, _ = avsearch(*command.split(), "--help")
-    assert code == 0
-    assert f"Example: avsearch {command}" in out
+    assert all(
+        name in out for name in ("demo", "train", "index", "query", "evaluate", "library", "bench", "Exit codes")
+    )
 
 
 def test_query_prints_json_hits_one_a_line(footage, library):
-    code, out, _ = avsearch("query", footage / "film1.mp4@1", "--find", "image", "--by", "image", "--json",
+    code, out, _ = avsearch("query", footage / "film1.mp4@1", "--find", "audio", "--by", "audio", "--json",
                             "--library", library)  # fmt: skip
     hits = [json.loads(line) for line in out.splitlines()]
     assert code == 0
@@ -121,7 +103,7 @@ def test_a_bad_file_is_listed_and_the_exit_code_is_3(footage, tmp_path):
     (folder / "good.mp4").write_bytes((footage / "film0.mp4").read_bytes())
     weights = tiny_weights(tmp_path / "encoder.safetensors")
     code, out, errors = avsearch("index", folder, "--library", tmp_path / "lib", "--model", weights, "--json")
-    record = json.loads(out)
+    record = json.loads(out.splitlines()[-1])
     assert (code, record["indexed"], len(record["failed"])) == (3, 1, 1)
     assert f"{folder / 'notes.mp4'}: " in errors
 
@@ -162,6 +144,23 @@ def test_starting_up_imports_neither_torch_nor_faiss():
     code = "import sys, avsearch.cli; print({'torch', 'faiss', 'sqlalchemy', 'numpy'} & set(sys.modules))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.strip() == "set()"
+
+
+def test_a_reader_that_has_enough_is_no_error(library):
+    command = [sys.executable, "-m", "avsearch", "library", "status", "--json", "--library", str(library)]
+    reading_end, writing_end = os.pipe()
+    os.close(reading_end)
+    done = subprocess.run(command, stdout=writing_end, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing_end)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_ctrl_c_ends_any_command_with_a_sentence(footage, tmp_path):
+    run = started("train", footage, "--out", tmp_path / "run")
+    assert "decode" in run.stderr.readline()
+    run.send_signal(signal.SIGINT)
+    _, errors = run.communicate(timeout=60)
+    assert (run.returncode, errors.splitlines()[-1]) == (130, "Stopped. The same command goes on from here.")
 
 
 def test_training_on_a_folder_leaves_weights_that_index(footage, tmp_path):

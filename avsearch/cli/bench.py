@@ -1,0 +1,123 @@
+"""`avsearch bench ...`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from avsearch.cli.options import DeviceOption, PathsArgument, WorkersOption
+from avsearch.cli.output import print_json, print_line, print_table, say, shown_progress
+from avsearch.errors import AvsearchError, UsageError
+
+if TYPE_CHECKING:
+    from avsearch.bench.index_result import IndexBenchmark
+
+BUSY = 0.25  # of a core, before anything was measured
+
+app = typer.Typer(help="Measure how fast avsearch is on this machine.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.callback()
+def bench() -> None:
+    """Measure how fast avsearch is on this machine."""
+
+
+Model = Annotated[
+    Path | None,
+    typer.Option("--model", metavar="FILE", help="Weights file.", show_default="random weights of --size"),
+]
+Size = Annotated[
+    str | None,
+    typer.Option(
+        "--size",
+        metavar="NAME",
+        help="small or paper, with random weights: speed does not depend on them.",
+        show_default="small",
+    ),
+]
+Runs = Annotated[int, typer.Option("--runs", metavar="N", min=1, help="How often; medians are told.")]
+Baseline = Annotated[
+    bool,
+    typer.Option("--baseline", help="After each run, let ffmpeg alone decode the same files one after another."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print everything as one JSON object instead of a table.")]
+Out = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the JSON object to a file too.")]
+
+
+@app.command()
+def index(
+    paths: PathsArgument,
+    model: Model = None,
+    size: Size = None,
+    runs: Runs = 3,
+    workers: WorkersOption = None,
+    baseline: Baseline = False,
+    device: DeviceOption = "auto",
+    as_json: Json = False,
+    out: Out = None,
+) -> None:
+    """Measure what indexing costs: time, CPU and memory.
+
+    Indexes the same files several times, each time with a command of its own and into a new library that is deleted
+    afterwards. They are read once before, so that the disk does not count.
+
+    Example: avsearch bench index ~/footage --size small --baseline
+    """
+    from avsearch.bench.index import IndexBenchmarkJob, bench_index
+
+    if model is not None and size is not None:
+        raise UsageError("Give either --model or --size, not both.")
+    job = IndexBenchmarkJob(
+        paths=paths,
+        model=model,
+        size=size or "small",
+        num_runs=runs,
+        num_workers=workers,
+        device=device,
+        baseline=baseline,
+    )
+    with shown_progress() as progress:
+        result = bench_index(job, progress)
+    if out is not None:
+        _write(out, result)
+    if as_json:
+        print_json(result.record())
+    else:
+        _print(result)
+
+
+def _print(result: IndexBenchmark) -> None:
+    machine, settings, run = result.machine, result.settings, result.runs[0]
+    print_line(f"{result.date}: {machine}")
+    print_line(", ".join(f"{name} {number}" for name, number in machine.versions.items()))
+    print_line(f"{settings.architecture}, {settings.size}, weights: {settings.weights}; {len(result.runs)} runs")
+    fixed = [
+        ("files", run.num_files),
+        ("failed", run.num_failed),
+        ("hours of media", run.media_s / 3600),
+        ("image moments", run.num_images),
+        ("audio moments", run.num_sounds),
+    ]
+    rows = [[name, _number(value), "", ""] for name, value in fixed]
+    rows += [[it.name, *map(_number, (it.median, it.lowest, it.highest))] for it in result.figures]
+    columns = ["median", "lowest", "highest"]
+    print_line("")
+    print_table(["", *columns], rows, right=columns)
+    if machine.load > BUSY * machine.num_cores:
+        say(f"The machine was busy before (load {machine.load:.1f}): only the ratios say something.")
+
+
+def _number(value: float) -> str:
+    if isinstance(value, int):
+        return str(value)
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.3f}"
+
+
+def _write(path: Path, result: IndexBenchmark) -> None:
+    try:
+        path.write_text(json.dumps(result.record(), indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise AvsearchError(f"{path}: cannot be written ({error.strerror}).", hint="Name another file.") from error

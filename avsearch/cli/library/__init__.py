@@ -1,0 +1,19 @@
+"""`avsearch library ...`: one file a command."""
+
+from __future__ import annotations
+
+import typer
+
+from avsearch.cli.library.compact import compact
+from avsearch.cli.library.export import export
+from avsearch.cli.library.reembed import reembed
+from avsearch.cli.library.relink import relink
+from avsearch.cli.library.remove import remove
+from avsearch.cli.library.repair import repair
+from avsearch.cli.library.status import status
+from avsearch.cli.library.upgrade import upgrade
+from avsearch.cli.library.verify import verify
+
+app = typer.Typer(help="Look after a library.", no_args_is_help=True, rich_markup_mode=None)
+for command in (status, verify, repair, compact, remove, relink, reembed, export, upgrade):
+    app.command()(command)

@@ -1,0 +1,79 @@
+"""`avsearch library status`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from avsearch.cli.options import JsonOption, LibraryOption, library_directory
+from avsearch.cli.output import print_json, print_table, size_of
+
+if TYPE_CHECKING:
+    from avsearch.catalog import Status
+    from avsearch.library import Library
+
+
+def status(library: LibraryOption = None, as_json: JsonOption = False) -> None:
+    """What the library holds, and what could not be read.
+
+    Files by state, hours, moments, what was left out of them, the encoder, sizes, reasons of failures.
+
+    Example: avsearch library status
+    """
+    from avsearch.library import open_library
+
+    opened = open_library(library_directory(library))
+    found = opened.catalog.status()
+    if as_json:
+        place = {"library": str(opened.directory), "database": opened.layout.database.public_url}
+        print_json(place | {"database_bytes": _database_bytes(opened)} | asdict(found))
+        return
+    print_table(["", ""], [*_rows(opened, found), *_advice(found), *_failures(found)])
+
+
+def _rows(library: Library, found: Status) -> list[list[str]]:
+    size = _database_bytes(library)
+    return [
+        ["library", str(library.directory)],
+        ["database", library.layout.database.public_url + (f" ({size_of(size)})" if size is not None else "")],
+        ["encoder", str(found.encoder or "none yet")],
+        ["roots", str(found.num_roots)],
+        ["files", _counts(found.files)],
+        ["media", _counts(found.media)],
+        ["hours", f"{found.hours:.2f}"],
+        ["moments", _counts(found.moments)],
+        ["left out", f"{found.silent_seconds} silent seconds, {found.still_frames} black or frozen frames"],
+        ["segments", f"{found.num_segments} ({size_of(found.segment_bytes)})"],
+    ]
+
+
+def _advice(found: Status) -> list[list[str]]:
+    """What waits for a command of its user."""
+    rows: list[list[str]] = []
+    if found.dead_moments:
+        rows.append(
+            ["reclaimable", f"{found.dead_moments} moments; `avsearch library compact` gives their room back"]
+        )
+    if found.pending is not None:
+        done = f"{found.num_pending_done} of {found.num_live} media under {found.pending}"
+        rows.append(["unfinished", f"{done}; `avsearch library reembed` goes on or gives up"])
+    return rows
+
+
+def _failures(found: Status) -> list[list[str]]:
+    return [[f"failed: {count}", reason] for reason, count in found.failures.items()]
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.items()) or "none"
+
+
+def _database_bytes(library: Library) -> int | None:
+    """The size of a catalog that is a file, with what SQLite has not yet merged into it; None on a server."""
+    file = library.layout.database.file
+    if file is None:
+        return None
+    parts = (file, Path(f"{file}-wal"))
+    return sum(part.stat().st_size for part in parts if part.exists())

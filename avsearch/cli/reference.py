@@ -1,0 +1,126 @@
+"""docs/commands.md, made from the commands themselves: `python -m avsearch.cli.reference > docs/commands.md`."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
+from typer.main import get_command
+
+from avsearch.catalog import State
+from avsearch.cli import app
+from avsearch.cli.index_result import result_record
+from avsearch.cli.index_screen import event_record
+from avsearch.cli.output import print_line
+from indexer.build import Indexed, IndexJob
+from indexer.events import Committed, FileDone, Found, Timings, Walking
+
+REGENERATE = "python -m avsearch.cli.reference > docs/commands.md"
+_HEAD = f"""# Commands
+
+Every command with all of its options, made by `{REGENERATE}`.
+Results go to stdout, progress and words for people to stderr.
+"""
+_WIDTH = 120
+
+
+def reference() -> str:
+    """The whole page, in Markdown."""
+    root = get_command(app)
+    assert isinstance(root, TyperGroup)
+    sections = (_section(name, command) for name, command in walk(root))
+    return "\n".join([_HEAD, f"{root.epilog}\n", *sections, _events(), ""])
+
+
+def walk(group: TyperGroup, name: str = "avsearch") -> Iterator[tuple[str, TyperCommand]]:
+    """Full name and command of everything that can be run, in the order of `--help`."""
+    for part, command in group.commands.items():
+        if isinstance(command, TyperGroup):
+            yield from walk(command, f"{name} {part}")
+        elif isinstance(command, TyperCommand):
+            yield f"{name} {part}", command
+
+
+def _section(name: str, command: TyperCommand) -> str:
+    """Heading, usage, what it does, an example, its arguments and options."""
+    text, _, example = inspect.cleandoc(command.help or "").partition("\n\nExample: ")
+    arguments = [it for it in command.params if isinstance(it, TyperArgument)]
+    options = [it for it in command.params if isinstance(it, TyperOption)]
+    usage = " ".join([name, *map(_usage, arguments), *(_usage(it) for it in options if it.required), "[OPTIONS]"])
+    rows = [_row(_usage(it), it) for it in arguments]
+    rows += [_row(" ".join([*it.opts, *_metavar(it)]), it) for it in options]
+    text = "\n\n".join(textwrap.fill(part, _WIDTH, break_on_hyphens=False) for part in text.split("\n\n"))
+    lines = [f"## {name}", "", text, "", "```console", f"$ {example}", "```", "", f"Usage: `{usage}`", ""]
+    return "\n".join([*lines, "| | | default |", "|---|---|---|", *rows, ""])
+
+
+def _events() -> str:
+    """What `avsearch index --json` prints, asked of what prints it."""
+    nowhere = Path()
+    examples = (Walking(0), Found(0, 0, 0, 0, 0), FileDone(nowhere, 0, State.INDEXED), Committed(0))
+    records = [event_record(event) for event in examples]
+    ended = result_record(
+        IndexJob([], nowhere), Indexed(0, 0, 0, 0, (), (), (), hours=0, seconds=0, stopped=False, timings=Timings())
+    )
+    rows = [(record["event"], [key for key in record if key != "event"]) for record in records]
+    rows += [
+        ("done", list(ended)),
+        ("round, with `--watch`", list(ended)),
+        ("error, with `--watch`", ["message", "hint"]),
+    ]
+    head = [
+        "## Events of avsearch index --json",
+        "",
+        "One JSON object a line; `event` names it, and the last is `done`. `library reembed` and",
+        "`library repair` print the same events without `walking`, and a `done` with fields of their own.",
+    ]
+    table = [f"| {name} | {', '.join(map(_code, keys))} |" for name, keys in rows]
+    return "\n".join([*head, "", "| event | what it says |", "|---|---|", *table])
+
+
+def _usage(parameter: TyperArgument | TyperOption) -> str:
+    word = parameter.metavar or parameter.name or ""
+    if isinstance(parameter, TyperOption):
+        return " ".join([parameter.opts[0], *_metavar(parameter)])
+    return f"{word}..." if parameter.nargs == -1 else word
+
+
+def _metavar(option: TyperOption) -> list[str]:
+    """What stands behind the option; nothing behind a flag."""
+    if option.is_flag:
+        return []
+    assert option.metavar, f"{option.opts[0]} has no metavar"
+    return [option.metavar + ("..." if option.multiple else "")]
+
+
+def _row(name: str, parameter: TyperArgument | TyperOption) -> str:
+    return f"| {_code(name)} | {_escaped(parameter.help or '')} | {_escaped(_default(parameter))} |"
+
+
+def _default(parameter: TyperArgument | TyperOption) -> str:
+    """As `--help` says it, with the environment variable that can give it."""
+    if parameter.required:
+        return "required"
+    words = parameter.show_default if isinstance(parameter.show_default, str) else ""
+    if not words and parameter.default is not None and parameter.default is not False:
+        words = f"`{parameter.default}`"
+    return f"`{parameter.envvar}`, else {words}" if parameter.envvar else words
+
+
+def _code(text: str) -> str:
+    """As code in a cell of a table."""
+    return "`" + text.replace("|", r"\|") + "`"
+
+
+def _escaped(text: str) -> str:
+    """As text in a cell of a table."""
+    return re.sub(r"([|*<])", r"\\\1", text)
+
+
+if __name__ == "__main__":
+    for line in reference().splitlines():
+        print_line(line)
