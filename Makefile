@@ -12,14 +12,16 @@ INSTALLED := .venv/.installed-$(EXTRA)
 TOOLS := .venv/.installed-tools
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint check-long clean system
+.PHONY: help setup demo test lint test-slow check-long clean system postgres
 
 help:
 	@echo "make demo        make a small collection, train on it, index, search and evaluate it, in ./$(DEMO_DIR)"
 	@echo "make test        every check: format, lint, types, imports, tests"
 	@echo "make lint        the first four of them"
-	@echo "make check-long  the tests that take long"
+	@echo "make test-slow   the tests that make test leaves out because they take minutes; .ci/run runs both"
+	@echo "make check-long  the same with 100 kills at random instants instead of 10, for before a release"
 	@echo "make setup       what the others need: ./.venv with avsearch in it, and ffmpeg"
+	@echo "make postgres    a PostgreSQL server for the tests that need one; make test leaves them out without it"
 	@echo "make clean       remove .venv, caches and builds; ./$(DEMO_DIR) stays"
 	@echo
 	@echo "Settings: DEMO_DIR=FOLDER, DEMO_MINUTES=M of training; PYTHON=python3.12, EXTRA=cpu or gpu (found: $(EXTRA))"
@@ -36,8 +38,11 @@ test: $(TOOLS)
 lint: $(TOOLS)
 	@.venv/bin/python -m pytest tests/quality -m "not slow"
 
-check-long: $(TOOLS)
+test-slow: $(TOOLS)
 	@.venv/bin/python -m pytest -m slow
+
+check-long: $(TOOLS)
+	@AVSEARCH_KILLS=100 .venv/bin/python -m pytest -m slow
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
@@ -45,6 +50,9 @@ clean:
 
 system:
 	@bash .ci/setup.sh system
+
+postgres:
+	@bash .ci/setup.sh postgres
 
 $(INSTALLED): pyproject.toml constraints.txt | system
 	@bash .ci/setup.sh package $(EXTRA)

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The set-up behind the Makefile: `system` (ffmpeg), `package cpu|gpu` (.venv with avsearch), `tools` (for the tests).
+# The set-up behind the Makefile: `system` (ffmpeg), `package cpu|gpu` (.venv with avsearch), `tools` (for the tests),
+# `postgres` (a server that the tests start for themselves).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -8,6 +9,7 @@ main() {
         "system ") require_ffmpeg ;;
         "package cpu" | "package gpu") install_package "$2" ;;
         "tools ") install_tools ;;
+        "postgres ") require_postgres ;;
         *) fail "EXTRA is cpu or gpu." ;;
     esac
 }
@@ -18,6 +20,17 @@ require_ffmpeg() {
     version=$(ffmpeg -version | sed -n '1s/^ffmpeg version n\{0,1\}\([0-9]*\)\..*/\1/p')  # empty: built from git
     [ "${version:-5}" -ge 5 ] || fail "ffmpeg $version is too old; install ffmpeg 5 or newer."
 }
+
+require_postgres() {
+    has_postgres && return
+    local package=postgresql
+    if command -v dnf >/dev/null; then package=postgresql-server; fi
+    install_from_system "$package"
+    has_postgres || fail "$package is installed, but brought no initdb; install the PostgreSQL server."
+}
+
+# As tests/postgres.py looks for it: Debian keeps it off the path.
+has_postgres() { command -v initdb >/dev/null || compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null; }
 
 install_package() {
     local extra=$1 other=cpu
