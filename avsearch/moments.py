@@ -95,7 +95,8 @@ class MediaInfo:
     """What the demuxer says about a file.
 
     `duration_us` is 0 for a still picture. `video` is None for a file without pictures (cover art does
-    not count), `audio` for one without sound; `audio` is the stream that will be read.
+    not count), `audio` for one without sound; `audio` is the stream that will be read. `timecode` is that of
+    the first frame as the file has it (`HH:MM:SS:FF`, `;` before the frames where some are dropped), else empty.
     """
 
     kind: MediaKind
@@ -104,6 +105,7 @@ class MediaInfo:
     container: str
     video: VideoStream | None
     audio: AudioStream | None
+    timecode: str = ""
 
 
 @dataclass(frozen=True, order=True)

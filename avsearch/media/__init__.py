@@ -1,10 +1,13 @@
 """Media files through ffmpeg and Pillow; the only part that starts processes."""
 
 from avsearch.front_end import SAMPLE_RATE_HZ
+from avsearch.media.decode import read_pass
 from avsearch.media.frames import Frame, FrameTimes, frame_times, read_frames, scaled_size
+from avsearch.media.intra import is_intra, read_intra_frames
 from avsearch.media.listing import MEDIA_EXTENSIONS, content_hash, media_files
 from avsearch.media.pictures import PICTURE_EXTENSIONS, is_picture
-from avsearch.media.probe import probe
+from avsearch.media.probe import examine, probe, require_file
+from avsearch.media.runner import while_waiting
 from avsearch.media.sound import Second, num_samples, read_sound, sound_blocks, sound_seconds
 
 __all__ = [
@@ -15,14 +18,20 @@ __all__ = [
     "FrameTimes",
     "Second",
     "content_hash",
+    "examine",
     "frame_times",
+    "is_intra",
     "is_picture",
     "media_files",
     "num_samples",
     "probe",
     "read_frames",
+    "read_intra_frames",
+    "read_pass",
     "read_sound",
+    "require_file",
     "scaled_size",
     "sound_blocks",
     "sound_seconds",
+    "while_waiting",
 ]

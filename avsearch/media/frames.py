@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 import ffmpeg
@@ -22,11 +24,14 @@ MAX_ASPECT = 4
 DEMUX_TIMEOUT_S = 600.0
 DECODE_TIMEOUT_S = 120.0
 _DECODE_TIMEOUT_PER_SECOND = 10.0
+RAW_PICTURES = {"format": "rawvideo", "vsync": "passthrough"}  # how ffmpeg puts them out
 _EARLIER_US = 10 * SECOND_US
 _TAIL_US = 2 * SECOND_US  # read this much past the last chosen time, in case its frame is damaged
 _REMUX_HINT = "Put them into a container that has them, for example `ffmpeg -i FILE -c copy NEW.mkv`."
-_TIME_BASE = re.compile(r"config in time_base: (\d+/\d+)")
-_SHOWN_PTS = re.compile(r"Parsed_showinfo.*? n: *\d+ pts: *(-?\d+) ")
+_FAR_APART_US = 10 * SECOND_US  # what lies between such times is skipped by a seek, not decoded
+# What the filter showinfo prints; from the start of a line on, since a file's own title is printed too.
+TIME_BASE = re.compile(r"^\[Parsed_showinfo\S* @ \w+\] \[info\] config in time_base: (\d+/\d+)", re.MULTILINE)
+SHOWN_PTS = re.compile(r"^\[Parsed_showinfo\S* @ \w+\] \[info\] n: *\d+ pts: *(-?\d+) ", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -73,18 +78,21 @@ def frame_times(path: Path, info: MediaInfo) -> FrameTimes:
     """
     if info.kind is MediaKind.PICTURE:
         return FrameTimes(np.zeros(1, np.int64), np.ones(1, bool))
-    times: list[int] = []
-    keys: list[bool] = []
-    for time_us, is_key in _packets(path, info, _video(path, info)):
+    times, keys = array("q"), array("b")
+    for time_us, is_key in islice(_packets(path, info, video_of(path, info)), safety.MAX_PACKETS + 1):
         times.append(time_us)
         keys.append(is_key)
+    if len(times) > safety.MAX_PACKETS:
+        raise MediaError(f"{path}: has more than {safety.MAX_PACKETS} pictures.", hint="Cut it into shorter files.")
     if not times:
         raise MediaError(f"{path}: its pictures carry no times.", hint=_REMUX_HINT)
     order = np.argsort(np.array(times, np.int64), kind="stable")
     return FrameTimes(np.array(times, np.int64)[order], np.array(keys, bool)[order])
 
 
-def read_frames(path: Path, info: MediaInfo, times_us: Sequence[int], *, short_side: int) -> Iterator[Frame]:
+def read_frames(
+    path: Path, info: MediaInfo, times_us: Sequence[int], *, short_side: int, num_threads: int = 0
+) -> Iterator[Frame]:
     """Decode the frames shown from the chosen times on, with their true times; memory stays bounded.
 
     For each time comes the first frame not before it; a frame comes once even where two times share it.
@@ -94,23 +102,38 @@ def read_frames(path: Path, info: MediaInfo, times_us: Sequence[int], *, short_s
         info: what `probe` said of it.
         times_us: ascending times, best taken from `frame_times`.
         short_side: pixels of the shorter side after scaling.
+        num_threads: of the decoder; 0 lets it choose.
 
     Raises:
         MediaError: the decoder fails.
     """
-    size = scaled_size(_video(path, info), short_side)
+    size = scaled_size(video_of(path, info), short_side)
     if info.kind is MediaKind.PICTURE:
         yield Frame(0, read_picture(path, size))
         return
     last_us = -1
-    for first in range(0, len(times_us), FRAMES_PER_PROCESS):
-        for frame in _decode(path, info, times_us[first : first + FRAMES_PER_PROCESS], size):
+    for some in _stretches(times_us):
+        for frame in _decode(path, info, some, size, num_threads):
             if frame.time_us > last_us:
                 yield frame
                 last_us = frame.time_us
 
 
-def _video(path: Path, info: MediaInfo) -> VideoStream:
+def scaled(stream: ffmpeg.nodes.FilterableStream, size: tuple[int, int]) -> ffmpeg.nodes.FilterableStream:
+    """A stream of pictures as (width, height) RGB, its frames' times printed for `TIME_BASE` and `SHOWN_PTS`."""
+    return (
+        stream.filter("scale", size[0], size[1], flags="bicubic+accurate_rnd+full_chroma_int")
+        .filter("format", "rgb24")
+        .filter("showinfo", checksum=0)
+    )
+
+
+def video_of(path: Path, info: MediaInfo) -> VideoStream:
+    """The stream of pictures.
+
+    Raises:
+        MediaError: there is none.
+    """
     if info.video is None:
         raise MediaError(f"{path}: has no pictures.", hint="Ask with its sound instead.")
     return info.video
@@ -138,16 +161,33 @@ def _packet(line: str, start_time_us: int) -> tuple[int, bool] | None:
     if time == "N/A":
         return None
     time_us = round(Fraction(time) * SECOND_US) - start_time_us
-    return (time_us, "K" in fields[2]) if time_us >= 0 else None
+    return (time_us, "K" in fields[2]) if 0 <= time_us <= safety.LONGEST_US else None
 
 
-def _decode(path: Path, info: MediaInfo, times_us: Sequence[int], size: tuple[int, int]) -> list[Frame]:
+def _stretches(times_us: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Times that one process reads: not too many, and none far from the one before."""
+    first = 0
+    for index in range(1, len(times_us) + 1):
+        is_end = index == len(times_us) or times_us[index] - times_us[index - 1] > _FAR_APART_US
+        if is_end or index - first == FRAMES_PER_PROCESS:
+            yield times_us[first:index]
+            first = index
+
+
+def _decode(
+    path: Path, info: MediaInfo, times_us: Sequence[int], size: tuple[int, int], num_threads: int
+) -> list[Frame]:
     """One process for a handful of times; a seek that lands too late (MPEG-TS) is tried again from earlier."""
-    timeout_s = DECODE_TIMEOUT_S + _DECODE_TIMEOUT_PER_SECOND * (times_us[-1] - times_us[0]) / SECOND_US
+    timeout_s = DECODE_TIMEOUT_S + _DECODE_TIMEOUT_PER_SECOND * times_us[-1] / SECOND_US
     frames: list[Frame] = []
     for margin_us in (1, _EARLIER_US):
-        start_us = max(times_us[0] - margin_us, 0)
-        argv = _decode_command(path, info, times_us, start_us=start_us, size=size)
+        start_us = 0 if info.container in safety.WITHOUT_PTS else max(times_us[0] - margin_us, 0)
+        seek = {"ss": _seconds(start_us)} if start_us else {}
+        read_s = _seconds(times_us[-1] - start_us + _TAIL_US)
+        source = ffmpeg.input(
+            safety.file_url(path), copyts=None, threads=num_threads, t=read_s, **seek, **safety.INPUT_OPTIONS
+        )
+        argv = _decode_command(source[str(video_of(path, info).index)], times_us, info.start_time_us, size)
         output, log = run(argv, path=path, timeout_s=timeout_s)
         frames = _frames(output, log, size, info.start_time_us)
         if start_us == 0 or (frames and frames[0].time_us <= times_us[0] + 1):
@@ -156,25 +196,14 @@ def _decode(path: Path, info: MediaInfo, times_us: Sequence[int], size: tuple[in
 
 
 def _decode_command(
-    path: Path, info: MediaInfo, times_us: Sequence[int], *, start_us: int, size: tuple[int, int]
+    source: ffmpeg.nodes.FilterableStream, times_us: Sequence[int], start_time_us: int, size: tuple[int, int]
 ) -> list[str]:
-    """`-copyts` keeps the file's own timestamps, so that showinfo reports the true time of each frame."""
-    seek = {"ss": _seconds(start_us)} if start_us else {}
-    read_us = times_us[-1] - start_us + _TAIL_US
-    source = ffmpeg.input(safety.file_url(path), copyts=None, t=_seconds(read_us), **seek, **safety.INPUT_OPTIONS)
-    chosen = (
-        source[str(_video(path, info).index)]
-        .filter("select", _selection(times_us, info.start_time_us))
-        .filter("scale", size[0], size[1], flags="bicubic+accurate_rnd+full_chroma_int")
-        .filter("format", "rgb24")
-        .filter("showinfo", checksum=0)
-    )
+    """The source is read with `-copyts`: its own timestamps are kept, so that showinfo reports true times."""
     output = ffmpeg.output(
-        chosen,
+        scaled(source.filter("select", _selection(times_us, start_time_us)), size),
         "pipe:",
-        format="rawvideo",
-        vsync="passthrough",
         loglevel="level+info",
+        **RAW_PICTURES,
         **{"frames:v": len(times_us)},
     )
     return [str(part) for part in output.global_args(*safety.GLOBAL_OPTIONS, "-nostats").compile()]
@@ -196,11 +225,12 @@ def _frames(output: bytes, log: str, size: tuple[int, int], start_time_us: int) 
     width, height = size
     pictures = pictures[: pictures.size // (width * height * 3) * (width * height * 3)]
     pictures = pictures.reshape(-1, height, width, 3)
-    time_base = _TIME_BASE.search(log)
+    time_base = TIME_BASE.search(log)
     if time_base is None:
         return []
-    times = [round(int(pts) * Fraction(time_base[1]) * SECOND_US) for pts in _SHOWN_PTS.findall(log)]
-    return [Frame(time - start_time_us, rgb) for time, rgb in zip(times, pictures, strict=False)]
+    times = [round(int(pts) * Fraction(time_base[1]) * SECOND_US) for pts in SHOWN_PTS.findall(log)]
+    frames = [Frame(time - start_time_us, rgb) for time, rgb in zip(times, pictures, strict=False)]
+    return [frame for frame in frames if 0 <= frame.time_us <= safety.LONGEST_US]
 
 
 def _seconds(time_us: int) -> str:

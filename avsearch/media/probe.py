@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from avsearch.errors import MediaError
 from avsearch.media import pictures, safety
-from avsearch.media.runner import run
-from avsearch.moments import SECOND_US, AudioStream, MediaInfo, MediaKind, VideoStream
+from avsearch.media.reasons import why_not_opened, why_nothing_follows
+from avsearch.media.runner import OUTPUT_LIMIT_BYTES, Running, running
+from avsearch.media.streams import choose_streams, mentions_encryption
+from avsearch.media.timecode import start_timecode
+from avsearch.moments import SECOND_US, MediaInfo, MediaKind
 
 PROBE_TIMEOUT_S = 60.0
 _FIELDS = (
-    "format=format_name,start_time,duration"
-    ":stream=index,codec_type,codec_name,width,height,sample_aspect_ratio,avg_frame_rate,r_frame_rate,"
-    "sample_rate,channels,duration"
-    ":stream_disposition=default,attached_pic:stream_tags=rotate:stream_side_data=rotation"
+    "format=format_name,start_time,duration:format_tags=timecode,time_reference"
+    ":stream=index,codec_type,codec_name,codec_tag_string,width,height,sample_aspect_ratio,avg_frame_rate,"
+    "r_frame_rate,sample_rate,channels,duration"
+    ":stream_disposition=default,attached_pic:stream_tags=rotate,timecode:stream_side_data=rotation,side_data_type"
+    ":packet=stream_index:packet_side_data=side_data_type"
 )
+_FIRST_PACKETS = 4  # encrypted packets say so; these few were read already to know the streams
+_MORE_PACKETS = 400  # where one stream is encrypted, the others are looked at too
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What a file says about itself; `left_out` names in sentences what it has that cannot be read here."""
+
+    info: MediaInfo
+    left_out: tuple[str, ...] = ()
 
 
 def probe(path: Path, *, audio_stream: int | None = None) -> MediaInfo:
@@ -31,15 +47,48 @@ def probe(path: Path, *, audio_stream: int | None = None) -> MediaInfo:
     Raises:
         MediaError: the file is missing, is not media, or has no such sound stream.
     """
-    _refuse_what_is_no_file(path)
+    return examine(path, audio_stream=audio_stream).info
+
+
+def examine(path: Path, *, audio_stream: int | None = None) -> Examined:
+    """`probe`, with what is left out: pictures or sound that are encrypted or that no decoder is there for.
+
+    Args:
+        path: as for `probe`.
+        audio_stream: as for `probe`.
+
+    Raises:
+        MediaError: as `probe`.
+    """
+    require_file(path)
     if pictures.is_picture(path):
-        return pictures.probe_picture(path)
-    command = safety.ffprobe_command(path, "-of", "json", "-show_entries", _FIELDS)
-    output, _ = run(command, path=path, timeout_s=PROBE_TIMEOUT_S)
-    return _media_info(path, json.loads(output), audio_stream)
+        return Examined(pictures.probe_picture(path))
+    report, log = _report(path, _FIRST_PACKETS)
+    if mentions_encryption(report):
+        report, log = _report(path, _MORE_PACKETS)
+    if not report.get("packets"):
+        raise why_nothing_follows(path, log)
+    streams = choose_streams(path, report, log=log, wanted=audio_stream)
+    container = report["format"]
+    lengths = [container.get("duration"), *(stream.get("duration") for stream in report["streams"])]
+    info = MediaInfo(
+        kind=MediaKind.VIDEO if streams.has_pictures else MediaKind.SOUND,
+        duration_us=next(filter(_is_plausible, map(_microseconds, filter(None, lengths))), 0),
+        start_time_us=_microseconds(container.get("start_time", "0")),
+        container=container["format_name"].split(",")[0],
+        video=streams.video,
+        audio=streams.audio,
+        timecode=start_timecode(report, streams.video.index if streams.video else None),
+    )
+    return Examined(info, streams.left_out)
 
 
-def _refuse_what_is_no_file(path: Path) -> None:
+def require_file(path: Path) -> None:
+    """Refuse what is no file with something in it, before anything opens it: a FIFO would wait for ever.
+
+    Raises:
+        MediaError: it is missing, empty, or a folder, FIFO, socket or device.
+    """
     if not path.exists():
         raise MediaError(f"{path}: there is no such file.", hint="Check the path.")
     if not path.is_file():
@@ -48,104 +97,27 @@ def _refuse_what_is_no_file(path: Path) -> None:
         raise MediaError(f"{path}: the file is empty.", hint="Copy it again from its source.")
 
 
-def _media_info(path: Path, report: dict[str, Any], audio_stream: int | None) -> MediaInfo:
-    streams = report.get("streams", [])
-    video = _video_stream(streams)
-    audio = _audio_stream(path, streams, audio_stream)
-    if video is None and audio is None:
-        raise MediaError(f"{path}: holds neither pictures nor sound.", hint="Check it with ffprobe.")
-    container = report["format"]
-    lengths = [container.get("duration"), *(stream.get("duration") for stream in streams)]
-    return MediaInfo(
-        kind=MediaKind.SOUND if video is None else MediaKind.VIDEO,
-        duration_us=max(next((_microseconds(length) for length in lengths if length), 0), 0),
-        start_time_us=_microseconds(container.get("start_time", "0")),
-        container=container["format_name"].split(",")[0],
-        video=video,
-        audio=audio,
-    )
-
-
-def _video_stream(streams: list[dict[str, Any]]) -> VideoStream | None:
-    """The default stream of moving pictures, else the first; cover art is none."""
-    candidates = [
-        stream
-        for stream in streams
-        if stream.get("codec_type") == "video"
-        and not stream["disposition"]["attached_pic"]
-        and stream.get("width", 0) > 0
-        and stream.get("height", 0) > 0
-    ]
-    if not candidates:
-        return None
-    chosen = max(candidates, key=lambda stream: (stream["disposition"]["default"], -stream["index"]))
-    rotation = _rotation(chosen)
-    width, height = _displayed_size(chosen, rotation)
-    return VideoStream(
-        index=chosen["index"],
-        codec=chosen.get("codec_name", "unknown"),
-        width=width,
-        height=height,
-        rotation=rotation,
-        frames_per_second=_frames_per_second(chosen),
-    )
-
-
-def _displayed_size(stream: dict[str, Any], rotation: int) -> tuple[int, int]:
-    """Width and height after rotation, with the pixels made square."""
-    aspect = _fraction(stream.get("sample_aspect_ratio", "1:1").replace(":", "/")) or Fraction(1)
-    width, height = max(round(stream["width"] * aspect), 1), stream["height"]
-    return (height, width) if rotation in {90, 270} else (width, height)
-
-
-def _rotation(stream: dict[str, Any]) -> int:
-    """Degrees clockwise by which a player turns the picture: 0, 90, 180 or 270.
-
-    ffprobe reports the display matrix counter-clockwise, and an absurd number for one that is no rotation.
-    """
-    turns = [float(data["rotation"]) for data in stream.get("side_data_list", []) if "rotation" in data]
-    counter_clockwise = turns[0] if turns else -float(stream.get("tags", {}).get("rotate", 0))
-    if abs(counter_clockwise) > 360:
-        return 0
-    return round(-counter_clockwise / 90) * 90 % 360
-
-
-def _frames_per_second(stream: dict[str, Any]) -> float:
-    rate = _fraction(stream.get("avg_frame_rate", "0/0")) or _fraction(stream.get("r_frame_rate", "0/0"))
-    return float(rate or 0)
-
-
-def _audio_stream(path: Path, streams: list[dict[str, Any]], wanted: int | None) -> AudioStream | None:
-    """The wanted stream of sound, else the default one, else the first."""
-    found = [stream for stream in streams if stream.get("codec_type") == "audio"]
-    audio = [_as_audio_stream(stream, ordinal) for ordinal, stream in enumerate(found)]
-    if wanted is not None:
-        if not 0 <= wanted < len(audio):
-            raise MediaError(
-                f"{path}: has {len(audio)} sound streams, none of them is number {wanted}.",
-                hint="They are counted from 0.",
-            )
-        return audio[wanted]
-    usable = [stream for stream in audio if stream.num_channels > 0]
-    return max(usable, key=lambda stream: (stream.is_default, -stream.ordinal), default=None)
-
-
-def _as_audio_stream(stream: dict[str, Any], ordinal: int) -> AudioStream:
-    return AudioStream(
-        index=stream["index"],
-        ordinal=ordinal,
-        codec=stream.get("codec_name", "unknown"),
-        sample_rate_hz=int(stream.get("sample_rate", 0)),
-        num_channels=int(stream.get("channels", 0)),
-        is_default=bool(stream["disposition"]["default"]),
-    )
-
-
-def _fraction(text: str) -> Fraction | None:
+def _report(path: Path, num_packets: int) -> tuple[dict[str, Any], str]:
+    """What ffprobe reports, with the first packets, and its log: its warnings tell people why it fails."""
+    options = ("-v", "level+warning", "-of", "json", "-show_entries", _FIELDS)
+    command = safety.ffprobe_command(path, *options, "-read_intervals", f"%+#{num_packets}")
+    process: Running | None = None
     try:
-        return Fraction(text) or None
-    except (ValueError, ZeroDivisionError):
-        return None
+        with running(command, path=path, timeout_s=PROBE_TIMEOUT_S) as process:
+            output = process.read(OUTPUT_LIMIT_BYTES)
+    except MediaError as error:
+        reason = why_not_opened(path, process.stderr) if process is not None and _gave_up(process) else None
+        raise reason or error from error
+    return json.loads(output), process.stderr
+
+
+def _gave_up(process: Running) -> bool:
+    """Whether ffprobe itself ended it; limits on time, memory and streams have reasons of their own."""
+    return process.process.returncode == 1 and not any(re.search(it, process.stderr) for it in safety.BROKEN_OFF)
+
+
+def _is_plausible(duration_us: int) -> bool:
+    return 0 <= duration_us <= safety.LONGEST_US
 
 
 def _microseconds(seconds: str) -> int:
