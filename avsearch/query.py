@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avsearch import media
-from avsearch.catalog import MediaRecord, Snapshot
+from avsearch.catalog import MediaRecord
 from avsearch.errors import LibraryError, MediaError, UsageError
 from avsearch.front_end import FrontEnd, centre_square, padded_second
-from avsearch.library import Library
+from avsearch.library import Library, View
 from avsearch.models.weights import read_header
 from avsearch.moments import SECOND_US, Hit, MediaInfo, MediaKind, Modality, Moment, Span
 from avsearch.vectors import Rows, rows_at
@@ -82,17 +82,18 @@ def search(
     """
     if k < 1:
         raise UsageError(f"{k} hits cannot be found.", hint="Ask for one or more with -k.")
-    snapshot = library.snapshot()
-    if snapshot.encoder is None or not snapshot.live_media_ids.size:
+    view = library.view(find)  # from one instant to the end: whatever is written meanwhile, the encoder fits
+    encoder = view.snapshot.encoder
+    if encoder is None or not view.snapshot.live_media_ids.size:
         raise LibraryError(f"{library.directory}: nothing has been indexed.", hint="Run `avsearch index FOLDER`.")
-    weights = library.encoder_path(snapshot.encoder)
+    weights = library.encoder_path(encoder)
     front_end = read_header(weights).front_end
     with ThreadPoolExecutor(1) as pool:  # importing torch takes longer than decoding a moment
         loading = pool.submit(_load_encoder, weights, device)
         info = media.probe(source.path)
         asked = side(info, find=find, by=by)
         vector = _mean_vector(source, _batches(source, info, asked, front_end), asked, loading.result)
-    return nearest_hits(library, snapshot, vector, find=find, k=k)
+    return nearest_hits(library, view, vector, find=find, k=k)
 
 
 def side(info: MediaInfo, *, find: Modality, by: Modality | None) -> Modality:
@@ -112,23 +113,32 @@ def embed(source: Source, info: MediaInfo, by: Modality, encoder: Encoder) -> ND
     return _mean_vector(source, _batches(source, info, by, encoder.front_end), by, lambda: encoder)
 
 
-def nearest_hits(
-    library: Library, snapshot: Snapshot, vector: NDArray[np.float32], *, find: Modality, k: int
-) -> list[Hit]:
-    """Exact search: more and more rows are fetched until k live media are among them, or no rows are left."""
-    segments = library.segments(snapshot, find)
-    num_rows = sum(map(len, segments))
-    if num_rows == 0:
+def nearest_hits(library: Library, view: View, vector: NDArray[np.float32], *, find: Modality, k: int) -> list[Hit]:
+    """The k media with the nearest moments, by exact search; one that was removed by now is left out."""
+    segments, live = view.segments[find], view.snapshot.live_media_ids
+    if not any(map(len, segments)):
         raise LibraryError(f"{library.directory}: holds no {find} moments.", hint=f"Ask for {find.other} instead.")
+    while True:
+        rows, scores = _nearest_media(segments, vector, live, k)
+        records = library.catalog.media_records(rows.media_id.tolist())
+        there = [media_id for media_id, record in records.items() if record.paths]
+        if len(there) == len(rows):
+            return _hits(rows, scores, records, find)
+        live = np.setdiff1d(live, np.setdiff1d(rows.media_id, there))
+
+
+def _nearest_media(
+    segments: Sequence[Rows], vector: NDArray[np.float32], live: NDArray[np.int64], k: int
+) -> tuple[Rows, NDArray[np.float32]]:
+    """More and more rows are fetched until k live media are among them, or no rows are left."""
+    num_rows = sum(map(len, segments))
     fetch = _FIRST_FETCH * k
     while True:
         found = nearest(segments, vector[None], min(fetch, num_rows))
-        best = _best_of_each_media(rows_at(segments, found.row[0]), snapshot.live_media_ids)[:k]
+        best = _best_of_each_media(rows_at(segments, found.row[0]), live)[:k]
         if len(best) == k or fetch >= num_rows:
-            break
+            return rows_at(segments, found.row[0][best]), found.scores[0][best]
         fetch *= 2
-    rows = rows_at(segments, found.row[0][best])
-    return _hits(library, rows, found.scores[0][best], find)
 
 
 def _load_encoder(weights: Path, device: str) -> Encoder:
@@ -195,8 +205,7 @@ def _best_of_each_media(rows: Rows, live: NDArray[np.int64]) -> NDArray[np.int64
     return alive[np.sort(first)]
 
 
-def _hits(library: Library, rows: Rows, scores: Sequence[float], find: Modality) -> list[Hit]:
-    records = library.catalog.media_records(rows.media_id.tolist())
+def _hits(rows: Rows, scores: NDArray[np.float32], records: Mapping[int, MediaRecord], find: Modality) -> list[Hit]:
     return [
         _hit(rank, float(score), Moment(int(media_id), find, int(start_us)), records[int(media_id)])
         for rank, (score, media_id, start_us) in enumerate(

@@ -42,12 +42,13 @@ def load_items_from_library(library: Library, settings: EvaluationSettings) -> I
         WeightsError: its encoder's file is missing or damaged.
     """
     selection = select_rows(settings)
-    snapshot = library.snapshot()
-    if snapshot.encoder is None:
+    view = library.view(*Modality)
+    encoder = view.snapshot.encoder
+    if encoder is None:
         raise LibraryError(f"{library.directory}: nothing has been indexed.", hint="Run `avsearch index` first.")
     media_of_path = library.catalog.media_of_paths([row.path for row in selection.rows])
     media_ids = np.unique(np.array(list(media_of_path.values()), np.int64))
-    vectors = {it: _vectors_of(library.segments(snapshot, it), media_ids) for it in Modality}
+    vectors = {it: _vectors_of(view.segments[it], media_ids) for it in Modality}
     found = [
         Found(row, str(media_of_path[row.path]), _vectors_at(media_of_path[row.path], vectors))
         for row in selection.rows
@@ -56,9 +57,9 @@ def load_items_from_library(library: Library, settings: EvaluationSettings) -> I
     others = [row for row in selection.rows if row.path not in media_of_path]
     return assemble(
         found,
-        modalities=read_header(library.encoder_path(snapshot.encoder)).modalities,
+        modalities=read_header(library.encoder_path(encoder)).modalities,
         settings=settings,
-        protocol=_protocol(snapshot.encoder),
+        protocol=_protocol(encoder),
         cases=[*selection.cases, *_cases(library, others)],
     )
 

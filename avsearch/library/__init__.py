@@ -1,20 +1,33 @@
 """A library: a catalog, vectors and an encoder that agree, also after a crash."""
 
 from avsearch.library.batch import Batch
+from avsearch.library.compaction import Compacted, compact
 from avsearch.library.layout import default_library
-from avsearch.library.store import Library, create_library, open_library, upgrade_library
-from avsearch.library.verify import Problem, orphans, verify
+from avsearch.library.parquet import Exported, export
+from avsearch.library.removal import Relinked, Removed, relink, remove
+from avsearch.library.store import Library, View, create_library, open_library, upgrade_library
+from avsearch.library.verify import Problem, damaged_segments, orphans, verify
 from avsearch.library.writer import Writer
 
 __all__ = [
     "Batch",
+    "Compacted",
+    "Exported",
     "Library",
     "Problem",
+    "Relinked",
+    "Removed",
+    "View",
     "Writer",
+    "compact",
     "create_library",
+    "damaged_segments",
     "default_library",
+    "export",
     "open_library",
     "orphans",
+    "relink",
+    "remove",
     "upgrade_library",
     "verify",
 ]

@@ -20,13 +20,15 @@ class Batch:
 
     Attributes:
         media: contents that were read, under reserved ids.
-        rows: their moments, by modality.
+        rows: their moments, by modality; empty only where no encoder has looked at them.
         files: what became of files; indexed ones name a media of this batch or one known before.
+        labels: of media known before, added to those that they have.
     """
 
     media: tuple[IndexedMedia, ...] = ()
     rows: Mapping[Modality, Rows] = field(default_factory=dict)
     files: tuple[FileState, ...] = ()
+    labels: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         media_ids = {media.id for media in self.media}
@@ -41,36 +43,39 @@ class Batch:
 class SettledBatch:
     """A batch in which each content stands once, under the id that it has in the library.
 
-    `media` are new to the library; `labels` are those of all media of the batch.
+    `media` are new to the library; `labels` are those of all media of the batch; `covered` are the ids of those
+    that the encoder has dealt with and that had no vectors of it before, whether that made any rows or not.
     """
 
     media: tuple[IndexedMedia, ...]
     rows: Mapping[Modality, Rows]
     files: tuple[FileState, ...]
     labels: Mapping[int, tuple[str, ...]]
+    covered: tuple[int, ...]
 
 
-def settle(batch: Batch, *, known: Mapping[str, int], embedded: AbstractSet[int]) -> SettledBatch:
+def settle(batch: Batch, *, known: Mapping[str, int], covered: AbstractSet[int]) -> SettledBatch:
     """Find out what of a batch is new.
 
     Args:
         batch: may hold one content twice, or one that the library knows.
         known: content hashes -> ids of the media that the library knows.
-        embedded: ids of known media that have vectors of the active encoder; they keep those.
+        covered: ids of known media that the active encoder has dealt with; they keep their vectors.
     """
     lasting_of_hash = dict(known)
     lasting = {media.id: lasting_of_hash.setdefault(media.content_hash, media.id) for media in batch.media}
-    labels: defaultdict[int, tuple[str, ...]] = defaultdict(tuple)
+    labels: defaultdict[int, tuple[str, ...]] = defaultdict(tuple, batch.labels)
     source: dict[int, int] = {}  # lasting id -> the one id of the batch that gives its rows
     for media in batch.media:
         labels[lasting[media.id]] += media.labels
         source.setdefault(lasting[media.id], media.id)
-    new_ids = {given: last for last, given in source.items() if last not in embedded}
+    new_ids = {given: last for last, given in source.items() if last not in covered}
     return SettledBatch(
         media=tuple(one for one in batch.media if one.content_hash not in known and lasting[one.id] == one.id),
         rows={modality: _renamed_rows(rows, new_ids) for modality, rows in batch.rows.items()},
         files=tuple(_renamed_file(state, lasting) for state in batch.files),
         labels=labels,
+        covered=tuple(new_ids.values()) if batch.rows else (),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from avsearch.errors import LibraryError
@@ -42,5 +42,6 @@ def _lock(descriptor: int, directory: Path) -> None:
             f"{directory}: another avsearch writes to this library (process {holder}).",
             hint="Wait until it is done.",
         ) from error
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+    with suppress(OSError):  # on a full disk the holder stays unknown; `compact` may be what gives room
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)

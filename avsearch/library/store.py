@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from avsearch.catalog import Catalog, CatalogWriter, EncoderRecord, SegmentRecord, Snapshot, find_database
+from avsearch.catalog import (
+    Catalog,
+    CatalogWriter,
+    Database,
+    EncoderRecord,
+    SegmentRecord,
+    Snapshot,
+    find_database,
+    write_session,
+)
 from avsearch.errors import LibraryError
 from avsearch.library.layout import (
     CATALOG_NAME,
@@ -27,7 +37,16 @@ from avsearch.library.writer import Writer
 from avsearch.moments import Modality
 from avsearch.vectors import Rows, SegmentFile, map_segment
 
+_NUM_TRIES = 5  # as often a compact may come in between
 _OWN_NAMES = (CATALOG_NAME, CONFIG_NAME, ENCODERS_NAME, LOCK_NAME, SEGMENTS_NAME)
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """What can be searched at one instant, with the rows of the modalities asked for; one encoder made them all."""
+
+    snapshot: Snapshot
+    segments: Mapping[Modality, Sequence[Rows]]
 
 
 class Library:
@@ -37,11 +56,11 @@ class Library:
         catalog: what is known about its media; each question sees one consistent state.
     """
 
-    def __init__(self, layout: Layout, catalog: CatalogWriter) -> None:
+    def __init__(self, layout: Layout, database: Database) -> None:
         self._layout = layout
-        self._writable = catalog
+        self._database = database
         self._mapped: dict[str, Rows] = {}
-        self.catalog: Catalog = catalog
+        self.catalog = Catalog(database.engine())
 
     @property
     def directory(self) -> Path:
@@ -59,9 +78,28 @@ class Library:
         """The rows of one modality, mapped; each file's checksum is checked the first time.
 
         Raises:
-            LibraryError: a segment is missing or damaged.
+            LibraryError: a segment is damaged or missing, perhaps because it was compacted since (see `view`).
         """
         return [self._map(record) for record in snapshot.segments if record.modality is modality]
+
+    def view(self, *modalities: Modality) -> View:
+        """A snapshot and the rows of some modalities, which stay readable whatever a writer does.
+
+        A segment that was compacted before it could be mapped is no error: a newer snapshot does without it.
+
+        Raises:
+            LibraryError: a segment is missing or damaged.
+        """
+        snapshot = self.snapshot()
+        for _ in range(_NUM_TRIES):
+            try:
+                return self._map_all(snapshot, modalities)
+            except LibraryError:
+                newer = self.snapshot()
+                if set(snapshot.segments) <= set(newer.segments):
+                    raise
+                snapshot = newer
+        return self._map_all(snapshot, modalities)
 
     def encoder_path(self, encoder: EncoderRecord) -> Path:
         """The weights file of an encoder."""
@@ -74,16 +112,25 @@ class Library:
         Raises:
             LibraryError: another process writes, or the library cannot be written.
         """
-        with write_lock(self.directory):
-            named = {record.name for record in self.catalog.all_segments()}
-            for orphan in find_orphans(self._layout, named):
+        library_id = self._layout.config.library_id
+        with write_lock(self.directory), write_session(self._database, library_id) as engine:
+            catalog = CatalogWriter(engine)
+            catalog.check(library_id)  # it may have been upgraded since it was opened
+            for orphan in find_orphans(self._layout, catalog):
                 orphan.unlink()
-            yield Writer(self._layout, self._writable)
+            yield Writer(self._layout, catalog)
+
+    def _map_all(self, snapshot: Snapshot, modalities: Sequence[Modality]) -> View:
+        named = {record.name for record in snapshot.segments}
+        self._mapped = {name: rows for name, rows in self._mapped.items() if name in named}
+        return View(snapshot, {modality: tuple(self.segments(snapshot, modality)) for modality in modalities})
 
     def _map(self, record: SegmentRecord) -> Rows:
-        if record.name not in self._mapped:
-            self._mapped[record.name] = map_segment(self._layout.segment_path(record.name), segment_file(record))
-        return self._mapped[record.name]
+        rows = self._mapped.get(record.name)
+        if rows is None:
+            rows = map_segment(self._layout.segment_path(record.name), segment_file(record))
+            self._mapped[record.name] = rows
+        return rows
 
 
 def create_library(directory: Path, *, database_url: str | None = None) -> Library:
@@ -108,7 +155,7 @@ def create_library(directory: Path, *, database_url: str | None = None) -> Libra
             raise LibraryError(f"{directory}: there is a library already.", hint="Open it, or name another.")
         create_catalog(database, layout.config.library_id)
         write_layout(layout)
-    return Library(layout, CatalogWriter(database.engine()))
+    return Library(layout, database)
 
 
 def open_library(directory: Path) -> Library:
@@ -119,9 +166,9 @@ def open_library(directory: Path) -> Library:
     """
     layout = read_layout(directory)
     _require_database(layout)
-    catalog = CatalogWriter(layout.database.engine())
-    catalog.check(layout.config.library_id)
-    return Library(layout, catalog)
+    library = Library(layout, layout.database)
+    library.catalog.check(layout.config.library_id)
+    return library
 
 
 def upgrade_library(directory: Path) -> Library:

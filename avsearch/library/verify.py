@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from avsearch.catalog import EncoderRecord, SegmentRecord
-from avsearch.errors import AvsearchError, LibraryError, WeightsError
+from avsearch.errors import LibraryError, WeightsError
 from avsearch.library.orphans import find_orphans
 from avsearch.library.store import Library, segment_file
 from avsearch.models.weights import verify_weights
-from avsearch.vectors import count_by_media, map_segment
+from avsearch.vectors import Rows, count_by_media, map_segment
 from avsearch.vectors.segments import fault_in_order, fault_in_vectors
 
-_RESTORE_SEGMENT = "restore it from a backup, or index its files again into a new library"
-_RESTORE_WEIGHTS = "copy it there again from the training run"
+_REPAIR = "run `avsearch library repair`"
+_RESTORE_WEIGHTS = f"copy it there again from the training run, then {_REPAIR}"
 _RESTORE_CATALOG = "restore the database from a backup"
 
 
@@ -32,24 +34,32 @@ def verify(library: Library) -> list[Problem]:
     """Read every byte of a library; an empty list means that all of it is right."""
     try:
         problems = [_problem(f"The catalog: {phrase}", _RESTORE_CATALOG) for phrase in library.catalog.problems()]
-        segments, encoders = library.catalog.all_segments(), library.catalog.encoders()
-        active = library.catalog.active_encoder()
-        for encoder in encoders:
-            if encoder == active or any(record.fingerprint == encoder.fingerprint for record in segments):
-                problems += _verify_encoder(library.encoder_path(encoder), encoder)
-        for record in segments:
-            problems += _verify_segment(library, record)
+        for encoder in (library.catalog.active_encoder(), library.catalog.pending_encoder()):
+            if encoder is not None:
+                problems += _verify_encoder(library, encoder)
+                problems += _lost_vectors(library, encoder) + _uncovered(library, encoder)
+        problems += [_problem(sentence, _REPAIR) for _, sentence in _damage(library)]
     except LibraryError as error:
         return [_problem(error.message, _RESTORE_CATALOG)]
     return problems
 
 
+def damaged_segments(library: Library) -> list[SegmentRecord]:
+    """The segments that are missing or not what the catalog says; what was in them has to be made again.
+
+    Raises:
+        LibraryError: the catalog cannot be read.
+    """
+    return list(dict.fromkeys(record for record, _ in _damage(library)))
+
+
 def orphans(library: Library) -> list[Path]:
     """Files that no row names; the next writer removes them. They are no problem."""
-    return find_orphans(library.layout, {record.name for record in library.catalog.all_segments()})
+    return find_orphans(library.layout, library.catalog)
 
 
-def _verify_encoder(path: Path, encoder: EncoderRecord) -> list[Problem]:
+def _verify_encoder(library: Library, encoder: EncoderRecord) -> list[Problem]:
+    path = library.encoder_path(encoder)
     try:
         fingerprint = verify_weights(path)
     except WeightsError as error:
@@ -59,18 +69,53 @@ def _verify_encoder(path: Path, encoder: EncoderRecord) -> list[Problem]:
     return []
 
 
-def _verify_segment(library: Library, record: SegmentRecord) -> list[Problem]:
+def _lost_vectors(library: Library, encoder: EncoderRecord) -> list[Problem]:
+    """What the encoder has made, and no segment holds."""
+    lost = Counter(one.modality for one in library.catalog.lost(encoder.id))
+    return [
+        _problem(f"The {modality} vectors that {encoder} made of {count} media are lost", _REPAIR)
+        for modality, count in sorted(lost.items())
+    ]
+
+
+def _damage(library: Library) -> Iterator[tuple[SegmentRecord, str]]:
+    """Segments with a sentence that names the file and what is wrong; one compacted meanwhile is in order."""
+    for record in library.catalog.all_segments():
+        counts = library.catalog.rows_of_media(record.name)
+        found = _faults(library, record, counts)
+        if found and record in library.catalog.all_segments():
+            yield from ((record, sentence) for sentence in found)
+
+
+def _faults(library: Library, record: SegmentRecord, counts: Mapping[int, int]) -> list[str]:
     path = library.layout.segment_path(record.name)
-    counts = library.catalog.rows_of_media(record.name)
     try:
         rows = map_segment(path, segment_file(record))
-    except AvsearchError as error:
-        return [_problem(error.message, _RESTORE_SEGMENT)]
-    faults = [fault_in_vectors(rows), fault_in_order(rows)]
-    found = [f"its rows {fault}" for fault in faults if fault]
-    if count_by_media(rows) != counts:
+    except LibraryError as error:
+        return [error.message]
+    found = [f"its rows {fault}" for fault in (fault_in_vectors(rows), fault_in_order(rows)) if fault]
+    if not _is_named_right(library, rows, counts):
         found.append("its media are not those that the catalog names")
-    return [_problem(f"{path}: {phrase}", _RESTORE_SEGMENT) for phrase in found]
+    return [f"{path}: {phrase}" for phrase in found]
+
+
+def _is_named_right(library: Library, rows: Rows, counts: Mapping[int, int]) -> bool:
+    """Whether the catalog has each media's number of rows; a segment may still hold media that were forgotten."""
+    found = count_by_media(rows)
+    wrong = [media_id for media_id in found.keys() | counts.keys() if found.get(media_id) != counts.get(media_id)]
+    return not counts.keys() & wrong and not library.catalog.media_records(wrong)
+
+
+def _uncovered(library: Library, encoder: EncoderRecord) -> list[Problem]:
+    """Vectors of media that the encoder is not known to have dealt with."""
+    made = [record for record in library.catalog.all_segments() if record.fingerprint == encoder.fingerprint]
+    counts = {record.name: library.catalog.rows_of_media(record.name) for record in made}
+    covered = library.catalog.covered_media(encoder.id)
+    return [
+        _problem(f"{library.layout.segment_path(name)}: its media are not covered by {encoder}", _RESTORE_CATALOG)
+        for name, of_media in counts.items()
+        if of_media.keys() - covered
+    ]
 
 
 def _problem(what: str, remedy: str) -> Problem:

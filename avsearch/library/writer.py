@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from avsearch.catalog import (
     CatalogWriter,
+    Coverage,
     EncoderRecord,
+    Lost,
     NewEncoder,
     NewSegment,
     Publication,
     SegmentRecord,
 )
-from avsearch.errors import LibraryError
-from avsearch.library.batch import Batch, SettledBatch, settle
+from avsearch.errors import LibraryError, WeightsError
+from avsearch.library.batch import Batch, settle
 from avsearch.library.layout import Layout
 from avsearch.models.weights import WeightsHeader, read_usable_header, verify_weights
 from avsearch.moments import Modality
 from avsearch.vectors import Rows, copy_durably, count_by_media, write_segment
+
+_INDEX_HINT = "Index without --model to go on with the library's own, or name another --library."
+_ABANDON_HINT = "Go on with its weights, or give them up with `avsearch library reembed --abandon`."
 
 
 class Writer:
@@ -41,13 +49,56 @@ class Writer:
         header = read_usable_header(weights)
         snapshot = self.catalog.snapshot()
         if snapshot.encoder and snapshot.encoder.fingerprint == header.fingerprint:
-            if self._layout.encoder_path(header.fingerprint).is_file():
+            if self._holds_weights(header.fingerprint):
                 return snapshot.encoder
         elif snapshot.encoder and snapshot.segments:
             raise _second_encoder(snapshot.encoder, weights, header)
-        fingerprint = verify_weights(weights)
-        copy_durably(weights, self._layout.encoder_path(fingerprint))
+        self._take_in(weights)
         return self.catalog.activate_encoder(_new_encoder(header))
+
+    def begin_reembed(self, weights: Path) -> EncoderRecord:
+        """Take in the weights of an encoder that is to replace the active one; the library answers with that still.
+
+        Doing it again with the same weights is no mistake: what was made under them counts.
+
+        Raises:
+            WeightsError: the file cannot be used.
+            LibraryError: they are in use already, or vectors of yet another encoder are being made.
+        """
+        header = read_usable_header(weights)
+        new = _new_encoder(header)
+        active, pending = self.catalog.active_encoder(), self.catalog.pending_encoder()
+        if active is None:
+            raise LibraryError(
+                f"{self._layout.directory}: nothing has been indexed.", hint="Run `avsearch index FOLDER` first."
+            )
+        if active.fingerprint == new.fingerprint:
+            raise LibraryError(f"{weights}: is the encoder that the library uses.", hint="Name the new one.")
+        if pending is not None and pending.fingerprint != new.fingerprint:
+            raise LibraryError(f"Vectors of another encoder are being made: {pending}.", hint=_ABANDON_HINT)
+        self._take_in(weights)
+        registered = self.catalog.register_encoder(new)
+        self.catalog.set_pending_encoder(registered)
+        return registered
+
+    def abandon_reembed(self) -> None:
+        """No encoder is to replace the active one any more; `compact` removes what was made for it."""
+        self.catalog.set_pending_encoder(None)
+
+    def switch_encoder(self, encoder: EncoderRecord) -> None:
+        """Make the pending encoder the active one, in one commit.
+
+        Raises:
+            LibraryError: it is not the pending one, or its weights are missing or damaged.
+        """
+        if self.catalog.pending_encoder() != encoder:
+            raise LibraryError(f"No vectors of {encoder} are being made.", hint="Run `avsearch library reembed`.")
+        if not self._holds_weights(encoder.fingerprint):
+            raise LibraryError(
+                f"The weights of {encoder} are missing or damaged.",
+                hint="Run the same `avsearch library reembed` again.",
+            )
+        self.catalog.switch_encoder(encoder)
 
     def reserve_media_ids(self, count: int) -> range:
         """Ids for new media, never given out again."""
@@ -63,40 +114,115 @@ class Writer:
         """
         active = self.catalog.active_encoder()
         known = self.catalog.media_by_hash(media.content_hash for media in batch.media)
-        embedded = self.catalog.embedded_media(active.id) if active and known else set()
-        settled = settle(batch, known=known, embedded=embedded)
+        covered = self.catalog.covered_media(active.id) if active and known else set()
+        settled = settle(batch, known=known, covered=covered)
         self.catalog.publish(
             Publication(
                 media=settled.media,
-                segments=self._write_segments(settled, active),
+                segments=self._write_segments(settled.rows, active),
                 files=settled.files,
                 labels=settled.labels,
+                coverage=_coverage(active, {it: settled.rows.get(it) for it in Modality}, settled.covered),
             )
         )
 
-    def _write_segments(self, settled: SettledBatch, encoder: EncoderRecord | None) -> tuple[NewSegment, ...]:
-        filled = {modality: rows for modality, rows in settled.rows.items() if len(rows)}
-        for modality, rows in filled.items():
-            if encoder is None or rows.dim != encoder.dim:
-                raise ValueError(f"{rows.dim}-dimensional {modality} vectors are not of the encoder {encoder}")
+    def publish_rows(
+        self, encoder: EncoderRecord, rows: Mapping[Modality, Rows], *, media_ids: Sequence[int]
+    ) -> None:
+        """Give media that the library knows vectors of an encoder, all of them in one commit.
+
+        Args:
+            encoder: that made them.
+            rows: by modality; exactly the modalities that were dealt with.
+            media_ids: the media that were dealt with, those without any rows too.
+
+        Raises:
+            LibraryError: the vectors are unusable, or the disk or the database refuses.
+        """
+        self._refuse_second_vectors(encoder, rows, media_ids)
+        coverage = _coverage(encoder, rows, media_ids)
+        self.catalog.publish(Publication(segments=self._write_segments(rows, encoder), coverage=coverage))
+
+    def drop_segments(self, records: Sequence[SegmentRecord]) -> None:
+        """Remove segments; what was in them counts as lost from then on, until it is made again.
+
+        Raises:
+            LibraryError: the database refuses.
+        """
+        self.catalog.drop_segments([record.name for record in records])
+        for record in records:
+            self._layout.segment_path(record.name).unlink(missing_ok=True)
+
+    def _take_in(self, weights: Path) -> None:
+        fingerprint = verify_weights(weights)
+        path = self._layout.encoder_path(fingerprint)
+        if weights.resolve() != path.resolve():
+            copy_durably(weights, path)
+
+    def _holds_weights(self, fingerprint: str) -> bool:
+        """Whether the library has the weights, whole."""
+        try:
+            return verify_weights(self._layout.encoder_path(fingerprint)) == fingerprint
+        except WeightsError:
+            return False
+
+    def _refuse_second_vectors(
+        self, encoder: EncoderRecord, rows: Mapping[Modality, Rows], media_ids: Sequence[int]
+    ) -> None:
+        """A moment stands in a library once for each encoder: only what is lost is made again."""
+        known = self.catalog.covered_media(encoder.id).intersection(media_ids)
+        lost = set(self.catalog.lost(encoder.id)) if known else set()
+        for modality, some in rows.items():
+            if strangers := set(np.unique(some.media_id).tolist()).difference(media_ids):
+                raise ValueError(f"{modality} rows of media {sorted(strangers)} that were not dealt with")
+            if held := [media_id for media_id in sorted(known) if Lost(media_id, modality) not in lost]:
+                raise ValueError(f"media {held} have {modality} vectors of {encoder}")
+
+    def _write_segments(
+        self, rows: Mapping[Modality, Rows], encoder: EncoderRecord | None
+    ) -> tuple[NewSegment, ...]:
+        filled = {modality: some for modality, some in rows.items() if len(some)}
+        for modality, some in filled.items():
+            if encoder is None or some.dim != encoder.dim:
+                raise ValueError(f"{some.dim}-dimensional {modality} vectors are not of the encoder {encoder}")
         return tuple(
-            self._write_segment(rows, modality, encoder.fingerprint)
-            for modality, rows in filled.items()
+            write_new_segment(self._layout, some, modality=modality, fingerprint=encoder.fingerprint)
+            for modality, some in filled.items()
             if encoder is not None
         )
 
-    def _write_segment(self, rows: Rows, modality: Modality, fingerprint: str) -> NewSegment:
-        written = write_segment(self._layout.segments, rows, modality=modality, fingerprint=fingerprint)
-        record = SegmentRecord(
-            name=written.name,
-            modality=written.modality,
-            fingerprint=written.fingerprint,
-            num_rows=written.num_rows,
-            dim=written.dim,
-            num_bytes=written.num_bytes,
-            checksum=written.checksum,
-        )
-        return NewSegment(record=record, rows_of_media=count_by_media(rows))
+
+def write_new_segment(layout: Layout, rows: Rows, *, modality: Modality, fingerprint: str) -> NewSegment:
+    """Put rows on the disk as a segment that no row of the catalog names yet.
+
+    Raises:
+        LibraryError: the vectors are unusable, or the disk refuses.
+    """
+    written = write_segment(layout.segments, rows, modality=modality, fingerprint=fingerprint)
+    record = SegmentRecord(
+        name=written.name,
+        modality=written.modality,
+        fingerprint=written.fingerprint,
+        num_rows=written.num_rows,
+        dim=written.dim,
+        num_bytes=written.num_bytes,
+        checksum=written.checksum,
+    )
+    return NewSegment(record=record, rows_of_media=count_by_media(rows))
+
+
+def _coverage(
+    encoder: EncoderRecord | None, rows: Mapping[Modality, Rows | None], media_ids: Iterable[int]
+) -> tuple[Coverage, ...]:
+    """What the encoder has made of each media in each of the modalities, nothing included."""
+    if encoder is None:
+        return ()
+    counts = {modality: count_by_media(some) if some else {} for modality, some in rows.items()}
+    return tuple(
+        Coverage(encoder.fingerprint, media_id, modality, counts[modality].get(media_id, 0))
+        for media_id in media_ids
+        for modality in rows
+    )
 
 
 def _new_encoder(header: WeightsHeader) -> NewEncoder:
@@ -113,5 +239,5 @@ def _second_encoder(active: EncoderRecord, weights: Path, header: WeightsHeader)
     return LibraryError(
         f"{weights}: is not the encoder that made this library's vectors: that is {active}, this is "
         f"{_new_encoder(header)}, and vectors of two encoders are never compared.",
-        hint="Index without --model to go on with the library's own, or name another --library.",
+        hint=_INDEX_HINT,
     )

@@ -1,7 +1,15 @@
 """Segments on disk and nearest neighbours among them; opening a library needs only the first, so no faiss."""
 
-from avsearch.vectors.durable import copy_durably, write_durably
-from avsearch.vectors.segments import Rows, SegmentFile, count_by_media, map_segment, rows_at, write_segment
+from avsearch.vectors.durable import copy_durably, write_durably, written_aside
+from avsearch.vectors.segments import (
+    Rows,
+    SegmentFile,
+    count_by_media,
+    map_segment,
+    merge_rows,
+    rows_at,
+    write_segment,
+)
 
 __all__ = [
     "Rows",
@@ -9,7 +17,9 @@ __all__ = [
     "copy_durably",
     "count_by_media",
     "map_segment",
+    "merge_rows",
     "rows_at",
     "write_durably",
     "write_segment",
+    "written_aside",
 ]

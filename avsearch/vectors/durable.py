@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from avsearch.errors import LibraryError
 
@@ -13,25 +15,14 @@ _COPY_BYTES = 1 << 20
 
 
 def write_durably(path: Path, parts: Iterable[bytes]) -> None:
-    """Write aside, fsync, rename, fsync the directory; a file of that name is replaced in one step.
+    """Write a file as `written_aside` does.
 
     Raises:
         LibraryError: the disk is full, or the folder cannot be written.
     """
-    aside = path.with_name(path.name + ASIDE_SUFFIX)
-    try:
-        with aside.open("wb") as file:
-            for part in parts:
-                file.write(part)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-        _sync_directory(path.parent)
-    except OSError as error:
-        aside.unlink(missing_ok=True)
-        raise LibraryError(
-            f"{path}: cannot be written ({error.strerror}).", hint="Check free space and permissions."
-        ) from error
+    with written_aside(path) as file:
+        for part in parts:
+            file.write(part)
 
 
 def copy_durably(source: Path, target: Path) -> None:
@@ -42,6 +33,30 @@ def copy_durably(source: Path, target: Path) -> None:
     """
     with source.open("rb") as file:
         write_durably(target, iter(lambda: file.read(_COPY_BYTES), b""))
+
+
+@contextmanager
+def written_aside(path: Path) -> Iterator[BinaryIO]:
+    """Write aside, fsync, rename, fsync the directory; a file of that name is replaced in one step.
+
+    Raises:
+        LibraryError: the disk is full, or the folder cannot be written.
+    """
+    aside = path.with_name(path.name + ASIDE_SUFFIX)
+    try:
+        with aside.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+        _sync_directory(path.parent)
+    except BaseException as error:
+        aside.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise LibraryError(
+                f"{path}: cannot be written ({error.strerror}).", hint="Check free space and permissions."
+            ) from error
+        raise
 
 
 def _sync_directory(directory: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ _EXACT_ELEMENTS = 1 << 22  # of the winners' vectors, in float64, at a time
 
 @dataclass(frozen=True, eq=False)
 class Neighbours:
-    """The best rows of each query, best first; of equal scores, the lower row first.
+    """The best rows of each query, best first; of equal scores, the lower media id first, then the earlier time.
 
     Attributes:
         scores: (Q, k) float32, inner products.
@@ -36,30 +37,42 @@ class Neighbours:
 def nearest(segments: Sequence[Rows], queries: NDArray[np.float32], k: int) -> Neighbours:
     """The k rows with the highest inner product; fewer where there are fewer.
 
-    The result depends on the vectors alone, not on blocks or threads: faiss finds the candidates, their scores
-    are computed again in float64, and a query that has a tie at its k-th place is looked at row by row.
+    The result depends on the moments alone, not on how they lie in segments, on blocks or threads: faiss finds
+    the candidates, their scores are computed again in float64, and a query that has a tie at its k-th place is
+    looked at row by row.
 
     Args:
-        segments: the rows to search.
+        segments: the rows to search, each sorted by media and time.
         queries: (Q, D) float32, unit rows.
         k: how many rows for each query, at least 1.
     """
     if queries.ndim != 2 or not np.isfinite(queries).all() or k < 1:
         raise ValueError(f"queries are (Q, D) and finite, k is at least 1; not {queries.shape} and {k}")
     queries = np.ascontiguousarray(queries, np.float32)
-    found = Neighbours(np.empty((len(queries), 0), np.float32), np.empty((len(queries), 0), np.int64))
+    none = np.empty((len(queries), 0), np.int64)
+    found = _Ranked(none.astype(np.float32), none, none, none)
     for first_row, block in _blocks(segments):
-        found = _merge(found, _search_block(block, queries, k), first_row=first_row, k=k)
-    return found
+        best = _search_block(np.ascontiguousarray(block.vector, np.float32), queries, k)
+        more = _Ranked(best.scores, best.row + first_row, block.media_id[best.row], block.start_us[best.row])
+        found = _merge(found, more, k=k)
+    return Neighbours(found.scores, found.row)
 
 
-def _blocks(segments: Sequence[Rows]) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """(first row, (B, D) float32); float32 rows are not copied."""
+class _Ranked(NamedTuple):
+    """(Q, k) each: candidates, and what decides between equal scores."""
+
+    scores: NDArray[np.float32]
+    row: NDArray[np.int64]
+    media_id: NDArray[np.int64]
+    start_us: NDArray[np.int64]
+
+
+def _blocks(segments: Sequence[Rows]) -> Iterator[tuple[int, Rows]]:
+    """(first row, some rows), not copied."""
     first_row = 0
     for segment in segments:
         for first in range(0, len(segment), BLOCK_ROWS):
-            block = segment.vector[first : first + BLOCK_ROWS]
-            yield first_row + first, np.ascontiguousarray(block, np.float32)
+            yield first_row + first, segment.take(slice(first, first + BLOCK_ROWS))
         first_row += len(segment)
 
 
@@ -97,8 +110,15 @@ def _exact_scores(
     return scores
 
 
-def _merge(found: Neighbours, more: Neighbours, *, first_row: int, k: int) -> Neighbours:
+def _merge(found: _Ranked, more: _Ranked, *, k: int) -> _Ranked:
     scores = np.concatenate([found.scores, more.scores], axis=1)
-    row = np.concatenate([found.row, more.row + first_row], axis=1)
-    order = np.lexsort((row, -scores), axis=1)[:, :k]
-    return Neighbours(np.take_along_axis(scores, order, axis=1), np.take_along_axis(row, order, axis=1))
+    row = np.concatenate([found.row, more.row], axis=1)
+    media_id = np.concatenate([found.media_id, more.media_id], axis=1)
+    start_us = np.concatenate([found.start_us, more.start_us], axis=1)
+    order = np.lexsort((start_us, media_id, -scores), axis=1)[:, :k]
+    return _Ranked(
+        scores=np.take_along_axis(scores, order, axis=1),
+        row=np.take_along_axis(row, order, axis=1),
+        media_id=np.take_along_axis(media_id, order, axis=1),
+        start_us=np.take_along_axis(start_us, order, axis=1),
+    )

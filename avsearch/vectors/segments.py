@@ -59,8 +59,8 @@ class Rows:
     def dim(self) -> int:
         return int(self.vector.shape[1])
 
-    def take(self, rows: NDArray[np.integer] | NDArray[np.bool_]) -> Rows:
-        """Some rows, by index or by mask, as a copy."""
+    def take(self, rows: NDArray[np.integer] | NDArray[np.bool_] | slice) -> Rows:
+        """Some rows, by index or by mask as a copy, by slice as a view."""
         return Rows(vector=self.vector[rows], media_id=self.media_id[rows], start_us=self.start_us[rows])
 
 
@@ -91,9 +91,11 @@ def write_segment(directory: Path, rows: Rows, *, modality: Modality, fingerprin
     """
     if fault := fault_in_vectors(rows):
         raise LibraryError(f"The encoder gave vectors that {fault}.", hint="Train it anew, or index with another.")
-    ordered = rows.take(np.lexsort((rows.start_us, rows.media_id)))
-    if fault := fault_in_order(ordered):
-        raise ValueError(f"rows for a segment {fault}")
+    ordered = rows
+    if fault_in_order(rows):
+        ordered = rows.take(np.lexsort((rows.start_us, rows.media_id)))
+        if fault := fault_in_order(ordered):
+            raise ValueError(f"rows for a segment {fault}")
     header = SegmentHeader(version=FORMAT_VERSION, modality=modality, fingerprint=fingerprint)
     tensors = {"vector": ordered.vector, "media_id": ordered.media_id, "start_us": ordered.start_us}
     data = safetensors.numpy.save(tensors, metadata=header.metadata())
@@ -133,11 +135,12 @@ def map_segment(path: Path, expected: SegmentFile) -> Rows:
 
 
 def rows_at(segments: Sequence[Rows], row: NDArray[np.int64]) -> Rows:
-    """(M,) rows of the concatenation of segments -> those rows, float32."""
+    """(M,) rows of the concatenation of segments -> those rows, float32 unless all segments are float16."""
     ends = np.cumsum([len(segment) for segment in segments], dtype=np.int64)
     owner = np.searchsorted(ends, row, side="right")
     dim = segments[0].dim if segments else 0
-    vector = np.empty((len(row), dim), np.float32)
+    dtype = np.result_type(*(segment.vector.dtype for segment in segments)) if segments else np.dtype(np.float32)
+    vector = np.empty((len(row), dim), dtype)
     media_id, start_us = np.empty(len(row), np.int64), np.empty(len(row), np.int64)
     for index in np.unique(owner):
         segment, here = segments[index], owner == index
@@ -145,6 +148,14 @@ def rows_at(segments: Sequence[Rows], row: NDArray[np.int64]) -> Rows:
         vector[here], media_id[here] = segment.vector[local], segment.media_id[local]
         start_us[here] = segment.start_us[local]
     return Rows(vector=vector, media_id=media_id, start_us=start_us)
+
+
+def merge_rows(segments: Sequence[Rows], media_ids: NDArray[np.int64]) -> Rows:
+    """The rows of some media out of several segments, sorted by media and time; no number changes."""
+    media_id = np.concatenate([segment.media_id for segment in segments])
+    start_us = np.concatenate([segment.start_us for segment in segments])
+    row = np.flatnonzero(np.isin(media_id, media_ids))
+    return rows_at(segments, row[np.lexsort((start_us[row], media_id[row]))])
 
 
 def fault_in_vectors(rows: Rows) -> str:

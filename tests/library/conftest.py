@@ -9,7 +9,7 @@ import pytest
 
 from avsearch.catalog import FileState, IndexedMedia, State
 from avsearch.front_end import FrontEnd
-from avsearch.library import Batch, Library, create_library
+from avsearch.library import Batch, Library, create_library, remove
 from avsearch.library.writer import Writer
 from avsearch.models.weights import WeightsHeader, save_weights
 from avsearch.moments import SECOND_US, MediaInfo, MediaKind, Modality
@@ -52,6 +52,21 @@ class Maker:
         )
 
 
+def large_batch(writer: Writer, root_id: int, number: int, num_rows: int) -> Batch:
+    """One media with many moments of sound."""
+    media_id = writer.reserve_media_ids(1)[0]
+    info = MediaInfo(MediaKind.SOUND, num_rows * SECOND_US, 0, "wav", video=None, audio=None)
+    vector = np.random.default_rng(number).standard_normal((num_rows, DIM)).astype(np.float32)
+    vector /= np.linalg.norm(vector, axis=1, keepdims=True)
+    rows = Rows(vector, np.full(num_rows, media_id), np.arange(num_rows) * SECOND_US)
+    name = f"large{number}"
+    return Batch(
+        media=(IndexedMedia(media_id, name, info),),
+        rows={Modality.AUDIO: rows},
+        files=(Maker(writer, root_id).file(name.encode(), media_id),),
+    )
+
+
 @pytest.fixture(scope="session")
 def make_weights() -> Callable[..., Path]:
     """Write a weights file whose vectors would have DIM numbers; another seed is another encoder."""
@@ -80,9 +95,9 @@ def weights(tmp_path: Path, make_weights: Callable[..., Path]) -> Path:
 
 
 @pytest.fixture
-def library(tmp_path: Path) -> Library:
+def library(tmp_path: Path, database_url: str) -> Library:
     """An empty library."""
-    return create_library(tmp_path / "library")
+    return create_library(tmp_path / "library", database_url=database_url)
 
 
 @pytest.fixture
@@ -96,12 +111,12 @@ def footage(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def fill(library: Library, weights: Path, footage: Path) -> Callable[..., None]:
-    """Publish one batch of made-up media into the library."""
+    """Publish one batch of made-up media into the library; with the same seed, they have the same vectors."""
 
-    def publish(*hashes: str, labels: tuple[str, ...] = ()) -> None:
+    def publish(*hashes: str, labels: tuple[str, ...] = (), seed: int = 0) -> None:
         with library.writer() as writer:
             writer.use_encoder(weights)
-            maker = Maker(writer, writer.catalog.add_root(footage).id)
+            maker = Maker(writer, writer.catalog.add_root(footage).id, np.random.default_rng(seed))
             writer.publish(maker.batch(*hashes, labels=labels))
 
     return publish
@@ -110,3 +125,18 @@ def fill(library: Library, weights: Path, footage: Path) -> Callable[..., None]:
 @pytest.fixture
 def maker() -> type[Maker]:
     return Maker
+
+
+@pytest.fixture
+def commits(library: Library, fill: Callable[..., None]) -> Library:
+    """Five commits; the vectors of the first three are alike, so that hits score equally."""
+    for number, seed in enumerate([0, 0, 0, 1, 2]):
+        fill(f"a{number}", f"b{number}", labels=("flute",), seed=seed)
+    return library
+
+
+@pytest.fixture
+def thinned(commits: Library, footage: Path) -> Library:
+    """Some of it removed: all of the second commit, and a half of the fourth."""
+    remove(commits, [str(footage / name) for name in ("a1", "b1", "a3")])
+    return commits

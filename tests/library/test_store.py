@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from avsearch.catalog.reading import read_active_encoder
-from avsearch.errors import LibraryError, WeightsError
+from avsearch.errors import LibraryError
 from avsearch.library import create_library, default_library, open_library, upgrade_library
 from avsearch.moments import Modality
 
@@ -23,6 +23,7 @@ def test_a_new_library_is_empty_and_can_be_opened_again(library):
     assert again.segments(snapshot, Modality.IMAGE) == []
 
 
+@pytest.mark.sqlite
 def test_library_json_says_where_things_are(library):
     fields = json.loads((library.directory / "library.json").read_text())
     library_id = fields.pop("library_id")
@@ -93,6 +94,7 @@ def test_a_directory_that_cannot_be_written_is_one_sentence(library, monkeypatch
         pass
 
 
+@pytest.mark.sqlite
 def test_one_who_may_only_read_reads_and_leaves_nothing_behind(library, fill, monkeypatch):
     fill("a")
     seen = []
@@ -126,6 +128,7 @@ def test_a_library_of_a_newer_avsearch_says_so(library):
         open_library(library.directory)
 
 
+@pytest.mark.sqlite
 def test_a_missing_database_is_not_made_anew(library):
     (library.directory / "catalog.sqlite3").unlink()
     for opening in (open_library, upgrade_library):
@@ -134,18 +137,21 @@ def test_a_missing_database_is_not_made_anew(library):
     assert not (library.directory / "catalog.sqlite3").exists()
 
 
+@pytest.mark.sqlite
 def test_a_damaged_database_is_one_sentence(library):
     (library.directory / "catalog.sqlite3").write_bytes(b"no database" * 1000)
     with pytest.raises(LibraryError, match=r"The catalog cannot be read \(file is not a database\)"):
         open_library(library.directory)
 
 
+@pytest.mark.sqlite
 def test_an_empty_database_is_not_a_catalog(library):
     (library.directory / "catalog.sqlite3").write_bytes(b"")
     with pytest.raises(LibraryError, match="holds no catalog"):
         open_library(library.directory)
 
 
+@pytest.mark.sqlite
 def test_the_database_of_another_library_is_refused(library, tmp_path):
     other = create_library(tmp_path / "other")
     shutil.copy(other.directory / "catalog.sqlite3", library.directory / "catalog.sqlite3")
@@ -153,10 +159,11 @@ def test_the_database_of_another_library_is_refused(library, tmp_path):
         open_library(library.directory)
 
 
-def test_a_database_that_a_library_uses_cannot_become_another_ones(library, fill, tmp_path):
+def test_a_database_that_a_library_uses_cannot_become_another_ones(library, fill, tmp_path, database_url):
     fill("a")
+    url = database_url.replace("sqlite:///", f"sqlite:///{library.directory}/")
     with pytest.raises(LibraryError, match="Another library uses this database"):
-        create_library(tmp_path / "thief", database_url=f"sqlite:///{library.directory}/catalog.sqlite3")
+        create_library(tmp_path / "thief", database_url=url)
     assert open_library(library.directory).snapshot().live_media_ids.tolist() == [1]
 
 
@@ -249,47 +256,3 @@ def test_a_damaged_segment_is_named_when_it_is_searched(library, fill, harm):
     }[harm]()
     with pytest.raises(LibraryError, match=rf"{record.name}.*`avsearch library verify`"):
         library.segments(library.snapshot(), record.modality)
-
-
-def test_the_encoder_is_kept_with_the_library(library, fill, weights):
-    fill("a")
-    encoder = library.snapshot().encoder
-    assert (encoder.architecture, encoder.size, encoder.recipe, encoder.dim) == ("ave", "small", "ave", 4)
-    assert library.encoder_path(encoder).read_bytes() == weights.read_bytes()
-
-
-def test_another_encoder_is_refused_once_there_are_vectors(library, fill, make_weights, tmp_path):
-    fill("a")
-    other = make_weights(tmp_path / "other.safetensors", seed=1)
-    refusal = r"other\.safetensors: is not the encoder.*never compared.*--library"
-    with library.writer() as writer, pytest.raises(LibraryError, match=refusal):
-        writer.use_encoder(other)
-    assert len(list((library.directory / "encoders").iterdir())) == 1
-
-
-def test_another_encoder_may_come_before_the_first_vectors(library, weights, make_weights, tmp_path):
-    with library.writer() as writer:
-        first = writer.use_encoder(weights)
-        second = writer.use_encoder(make_weights(tmp_path / "other.safetensors", seed=1))
-    assert first.fingerprint != second.fingerprint
-    assert library.snapshot().encoder == second
-
-
-def test_the_librarys_own_encoder_can_be_used_again_and_is_put_back_when_it_is_missing(library, fill, weights):
-    fill("a")
-    encoder = library.snapshot().encoder
-    with library.writer() as writer:
-        assert writer.use_encoder(library.encoder_path(encoder)) == encoder
-        library.encoder_path(encoder).unlink()
-        assert writer.use_encoder(weights) == encoder
-    assert library.encoder_path(encoder).is_file()
-
-
-def test_damaged_weights_never_come_in(library, weights):
-    data = bytearray(weights.read_bytes())
-    data[-1] ^= 1
-    weights.write_bytes(data)
-    with library.writer() as writer, pytest.raises(WeightsError, match="damaged"):
-        writer.use_encoder(weights)
-    assert library.snapshot().encoder is None
-    assert list((library.directory / "encoders").iterdir()) == []

@@ -1,13 +1,14 @@
 """Verify finds whatever is wrong, names the file, and says what to do."""
 
 import sqlite3
+from contextlib import closing
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save
 
-from avsearch.library import open_library, orphans, verify
-from avsearch.moments import Modality
+from avsearch.library import compact, damaged_segments, open_library, orphans, remove, verify
+from avsearch.moments import Modality, Silent
 
 
 @pytest.fixture
@@ -26,11 +27,9 @@ def only_problem(library):
 
 
 def sql(library, *statements):
-    connection = sqlite3.connect(library.directory / "catalog.sqlite3")
-    for statement in statements:
-        connection.execute(statement)
-    connection.commit()
-    connection.close()
+    with library.layout.database.engine().begin() as connection:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
 
 
 def test_a_library_as_it_was_written_has_no_problem(filled):
@@ -42,15 +41,70 @@ def test_an_empty_library_has_no_problem(library):
     assert verify(library) == []
 
 
-def test_every_flipped_byte_of_a_segment_is_a_problem(filled):
-    path = segment_paths(filled)[0]
-    data = path.read_bytes()
-    for position in range(0, len(data), 7):
-        damaged = bytearray(data)
-        damaged[position] ^= 1
-        path.write_bytes(damaged)
-        assert path.name in str(verify(filled)[0])
-    path.write_bytes(data)
+def test_vectors_that_were_made_and_that_no_segment_holds_are_a_problem(filled):
+    record = filled.snapshot().segments[0]
+    with filled.writer() as writer:
+        writer.drop_segments([record])
+    encoder = filled.snapshot().encoder
+    lost = f"The {record.modality} vectors that {encoder} made of 2 media are lost; run `avsearch library repair`."
+    assert only_problem(filled) == lost
+    assert damaged_segments(filled) == []
+
+
+def test_vectors_of_a_removed_media_that_are_lost_are_no_problem(filled, footage):
+    remove(filled, [str(footage)])
+    with filled.writer() as writer:
+        writer.drop_segments(writer.catalog.all_segments())
+    assert verify(filled) == []
+
+
+def test_a_segment_of_media_that_its_encoder_never_dealt_with_is_a_problem(filled):
+    sql(filled, "DELETE FROM coverage WHERE media_id = 2")
+    found = [str(problem) for problem in verify(filled)]
+    remedy = "its media are not covered by"
+    assert [path.name for path in segment_paths(filled) if any(path.name in text for text in found)] == [
+        path.name for path in segment_paths(filled)
+    ]
+    assert all(remedy in text and text.endswith("restore the database from a backup.") for text in found)
+    assert damaged_segments(filled) == []
+
+
+def test_the_pending_encoder_is_looked_after_like_the_active_one(filled, make_weights, tmp_path):
+    with filled.writer() as writer:
+        pending = writer.begin_reembed(make_weights(tmp_path / "new.safetensors", seed=1))
+    filled.encoder_path(pending).unlink()
+    assert only_problem(filled).startswith(f"{filled.encoder_path(pending)}: there is no such weights file")
+
+
+def test_a_segment_that_is_compacted_while_one_verifies_is_no_problem(filled, fill, monkeypatch):
+    fill("c", seed=1)
+    reader = open_library(filled.directory)
+    rows_of_media, asked = reader.catalog.rows_of_media, []
+
+    def compact_first(name):
+        if not asked:
+            compact(filled, Silent())
+        asked.append(name)
+        return rows_of_media(name)
+
+    monkeypatch.setattr(reader.catalog, "rows_of_media", compact_first)
+    assert damaged_segments(reader) == []
+    assert not set(asked) & {path.name for path in segment_paths(filled)}
+    fill("d", seed=2)
+    asked.clear()
+    assert verify(reader) == []
+
+
+def test_weights_that_no_encoder_of_the_catalog_has_are_swept(filled):
+    left = filled.directory / "encoders" / f"{'0' * 32}.safetensors"
+    mine = filled.directory / "encoders" / "mine.safetensors"
+    for path in (left, mine):
+        path.write_bytes(b"rest")
+    assert orphans(filled) == [left]
+    with filled.writer():
+        pass
+    assert not left.exists()
+    assert mine.exists()
     assert verify(filled) == []
 
 
@@ -58,8 +112,7 @@ def test_a_missing_segment_is_a_problem(filled):
     path = segment_paths(filled)[0]
     path.unlink()
     assert only_problem(filled) == (
-        f"{path}: the segment cannot be read (No such file or directory); "
-        "restore it from a backup, or index its files again into a new library."
+        f"{path}: the segment cannot be read (No such file or directory); run `avsearch library repair`."
     )
 
 
@@ -74,7 +127,10 @@ def test_a_damaged_encoder_is_a_problem(filled):
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)
-    assert only_problem(filled) == f"{path}: the weights are damaged; copy it there again from the training run."
+    assert only_problem(filled) == (
+        f"{path}: the weights are damaged; copy it there again from the training run, then run "
+        "`avsearch library repair`."
+    )
 
 
 def test_another_encoder_under_the_name_of_this_one_is_a_problem(filled, make_weights):
@@ -101,11 +157,14 @@ def test_a_catalog_that_contradicts_a_segment_is_a_problem(filled, statement, pr
     assert all(any(path.name in text and problem in text for text in found) for path in segment_paths(filled))
 
 
+@pytest.mark.sqlite
 def test_a_row_that_points_nowhere_is_a_problem(filled):
-    sql(filled, "PRAGMA foreign_keys = OFF", "DELETE FROM label", "UPDATE file SET root_id = 77 WHERE media_id = 1")
+    with closing(sqlite3.connect(filled.directory / "catalog.sqlite3")) as connection, connection:
+        connection.execute("UPDATE file SET root_id = 77 WHERE media_id = 1")
     assert "names a row of root that does not exist; restore the database from a backup." in only_problem(filled)
 
 
+@pytest.mark.sqlite
 def test_a_damaged_database_is_a_problem(filled):
     with sqlite3.connect(filled.directory / "catalog.sqlite3") as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -6,12 +6,14 @@ import sys
 import numpy as np
 import pytest
 
-from avsearch.vectors import Rows, exact
+from avsearch.vectors import Rows, exact, rows_at
 from avsearch.vectors.exact import nearest
 
 
-def rows_of(vector):
-    return Rows(vector, np.arange(len(vector)), np.zeros(len(vector), np.int64))
+def rows_of(vector, *, first_media=0):
+    """Rows of media with three moments each, sorted as in a segment."""
+    row = np.arange(len(vector)) + first_media
+    return Rows(vector, row // 3, row % 3)
 
 
 def unit(rng, num_rows, dim):
@@ -20,14 +22,30 @@ def unit(rng, num_rows, dim):
 
 
 def naive(segments, queries, k):
-    """Score every row with Python's own arithmetic, sort by score and then by row."""
+    """Score every row with Python's own arithmetic, sort by score, then by media and time."""
     every = [row for segment in segments for row in segment.vector.astype(np.float64)]
+    moments = [(media, at) for rows in segments for media, at in zip(rows.media_id, rows.start_us, strict=True)]
     scores, rows = [], []
     for query in queries.astype(np.float64):
-        ranked = sorted((-np.float32(np.dot(query, row)), index) for index, row in enumerate(every))[:k]
-        scores.append([-score for score, _ in ranked])
-        rows.append([index for _, index in ranked])
+        ranked = sorted((-np.float32(np.dot(query, row)), moments[index], index) for index, row in enumerate(every))
+        scores.append([-score for score, _, _ in ranked[:k]])
+        rows.append([index for _, _, index in ranked[:k]])
     return np.array(scores, np.float32), np.array(rows)
+
+
+def scattered(segments):
+    """The same moments, dealt out to segments of other lengths in another order."""
+    vector, media_id, start_us = (
+        np.concatenate([getattr(rows, name) for rows in segments]) for name in ("vector", "media_id", "start_us")
+    )
+    parts = np.array_split(np.random.default_rng(9).permutation(len(vector)), 5)
+    parts = [part[np.lexsort((start_us[part], media_id[part]))] for part in parts]
+    return [Rows(vector[part], media_id[part], start_us[part]) for part in parts]
+
+
+def moments_at(segments, row):
+    found = rows_at(segments, row.ravel())
+    return list(zip(found.media_id.tolist(), found.start_us.tolist(), strict=True))
 
 
 def agree(segments, queries, k):
@@ -52,14 +70,27 @@ def test_the_best_rows_are_those_of_a_naive_loop(small_blocks, num_queries, k):
 
 @pytest.mark.parametrize("num_queries", [1, 25])
 @pytest.mark.parametrize("k", [1, 5, 100, 130])
-def test_of_equal_scores_the_lower_row_comes_first_wherever_it_lies(small_blocks, num_queries, k):
+def test_of_equal_scores_the_lower_media_comes_first_wherever_it_lies(small_blocks, num_queries, k):
     rng = np.random.default_rng(1)
     few = unit(rng, 4, 128)
-    segments = [rows_of(few[rng.integers(0, 4, num_rows)]) for num_rows in (300, 7, 150)]
+    places = [(300, 1500), (7, 0), (150, 600)]
+    segments = [rows_of(few[rng.integers(0, 4, count)], first_media=first) for count, first in places]
     agree(segments, np.repeat(few[:1], num_queries, axis=0), k)
 
 
-def test_a_tie_at_the_last_place_is_decided_in_favour_of_the_lower_row(small_blocks):
+@pytest.mark.parametrize("k", [1, 20, 90, 400])
+def test_how_moments_lie_in_segments_changes_nothing_in_the_answer(small_blocks, k):
+    """Compacting a library puts them elsewhere; many score equally here."""
+    rng = np.random.default_rng(7)
+    few = unit(rng, 30, 16)
+    segments = [rows_of(few[rng.integers(0, 30, 200)], first_media=first) for first in (900, 0, 300)]
+    elsewhere = scattered(segments)
+    before, after = nearest(segments, few, k), nearest(elsewhere, few, k)
+    assert np.array_equal(before.scores, after.scores)
+    assert moments_at(segments, before.row) == moments_at(elsewhere, after.row)
+
+
+def test_a_tie_at_the_last_place_is_decided_in_favour_of_the_lower_media(small_blocks):
     rng = np.random.default_rng(2)
     vector = unit(rng, 60, 128)
     vector[20:50] = vector[20]
