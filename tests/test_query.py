@@ -6,7 +6,7 @@ from avsearch import media
 from avsearch.encoder import load_encoder
 from avsearch.errors import LibraryError, MediaError, UsageError
 from avsearch.library import create_library, open_library
-from avsearch.moments import DIRECTIONS, Modality, Silent
+from avsearch.moments import DIRECTIONS, Modality
 from avsearch.query import Source, embed, nearest_hits, parse_source, search
 from indexer.build import IndexJob, index
 from tests.media.clips import make_clip, tones, write_wav
@@ -30,7 +30,7 @@ def folder(tmp_path_factory):
 def library(folder, tmp_path_factory):
     place = tmp_path_factory.mktemp("library") / "lib"
     weights = tiny_weights(place.parent / "encoder.safetensors")
-    index(IndexJob([folder], place, model=weights), Silent())
+    index(IndexJob([folder], place, model=weights), lambda _event: None)
     return open_library(place)
 
 
@@ -61,10 +61,10 @@ def test_all_four_directions_answer_with_one_hit_a_media(library, folder, direct
 
 
 def test_hits_equal_a_plain_search_over_all_rows(library, folder):
-    snapshot = library.snapshot()
+    view = library.view(*Modality)
     rng = np.random.default_rng(1)
     for find in Modality:
-        segments = library.segments(snapshot, find)
+        segments = view.segments[find]
         vectors = np.concatenate([rows.vector for rows in segments])
         media_ids = np.concatenate([rows.media_id for rows in segments])
         for _ in range(20):
@@ -75,7 +75,7 @@ def test_hits_equal_a_plain_search_over_all_rows(library, folder):
             for row in np.argsort(-scores):
                 best.setdefault(int(media_ids[row]), float(scores[row]))
             for k in (1, 3, 30):
-                hits = nearest_hits(library, snapshot, query, find=find, k=k)
+                hits = nearest_hits(library, view, query, find=find, k=k)
                 assert [hit.media_id for hit in hits] == list(best)[:k]
                 assert [hit.score for hit in hits] == pytest.approx(list(best.values())[:k], abs=1e-5)
 
@@ -145,14 +145,14 @@ def test_a_query_on_an_empty_library_says_what_to_do(tmp_path, folder):
 
 def test_a_library_without_sounds_says_so(tmp_path, folder):
     weights = tiny_weights(tmp_path / "encoder.safetensors")
-    index(IndexJob([folder / "still.png"], tmp_path / "lib", model=weights), Silent())
+    index(IndexJob([folder / "still.png"], tmp_path / "lib", model=weights), lambda _event: None)
     with pytest.raises(LibraryError, match="holds no audio moments"):
         search(open_library(tmp_path / "lib"), Source(folder / "still.png"), find=Modality.AUDIO)
 
 
 def test_a_damaged_segment_is_never_searched(tmp_path, folder):
     weights = tiny_weights(tmp_path / "encoder.safetensors")
-    index(IndexJob([folder / "film0.mp4"], tmp_path / "lib", model=weights), Silent())
+    index(IndexJob([folder / "film0.mp4"], tmp_path / "lib", model=weights), lambda _event: None)
     for segment in (tmp_path / "lib" / "segments").iterdir():
         content = bytearray(segment.read_bytes())
         content[-1] ^= 1
