@@ -19,7 +19,7 @@ help:
 	@echo "make test        every check: format, lint, types, imports, tests"
 	@echo "make lint        the first four of them"
 	@echo "make test-slow   the tests that make test leaves out because they take minutes; .ci/run runs both"
-	@echo "make check-long  the same with 100 kills at random instants instead of 10, for before a release"
+	@echo "make check-long  those and the longest ones, with 100 kills at random instants instead of 10"
 	@echo "make setup       what the others need: ./.venv with avsearch in it, and ffmpeg"
 	@echo "make postgres    a PostgreSQL server for the tests that need one; make test leaves them out without it"
 	@echo "make clean       remove .venv, caches and builds; ./$(DEMO_DIR) stays"
@@ -39,7 +39,7 @@ lint: $(TOOLS)
 	@.venv/bin/python -m pytest tests/quality -m "not slow"
 
 test-slow: $(TOOLS)
-	@.venv/bin/python -m pytest -m slow
+	@.venv/bin/python -m pytest -m "slow and not long"
 
 check-long: $(TOOLS)
 	@AVSEARCH_KILLS=100 .venv/bin/python -m pytest -m slow

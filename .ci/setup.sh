@@ -17,8 +17,9 @@ main() {
 require_ffmpeg() {
     command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null || install_from_system ffmpeg
     local version
-    version=$(ffmpeg -version | sed -n '1s/^ffmpeg version n\{0,1\}\([0-9]*\)\..*/\1/p')  # empty: built from git
-    [ "${version:-5}" -ge 5 ] || fail "ffmpeg $version is too old; install ffmpeg 5 or newer."
+    version=$(ffmpeg -version | sed -n '1s/^ffmpeg version n\{0,1\}\([0-9]*\.[0-9]*\).*/\1/p')  # empty: built from git
+    [ "$(printf '%s\n' 5.1 "${version:-5.1}" | sort -V | head -n 1)" = 5.1 ] ||
+        fail "ffmpeg $version is too old; install ffmpeg 5.1 or newer."
 }
 
 require_postgres() {

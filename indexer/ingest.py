@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +19,6 @@ from avsearch.moments import SECOND_US, MediaInfo, MediaKind, Modality
 from indexer.plan import GAP_US, fill_times
 from indexer.repeats import Stills, is_silent
 from indexer.streams import Decoding, Unreadable, is_short, read_streams
-
-FILLED_AT_ONCE = 64  # frames of a long gap that are asked for before it is clear that there are any
 
 
 @dataclass(frozen=True)
@@ -158,27 +154,10 @@ def _read_chosen(
 def _fill(
     path: Path, info: MediaInfo, times_us: Sequence[int], seen_us: Sequence[int], short_side: int, num_threads: int
 ) -> Iterator[media.Frame]:
-    """New frames at some times; in long gaps, and past the last one seen, only as far as there really are any.
-
-    Time stamps that jump leave gaps of hours with nothing in them.
-    """
+    """New frames at some times, as far as there really are any."""
     seen = set(seen_us)
-
-    def new_frames(some: Sequence[int]) -> Iterator[media.Frame]:
-        found = media.read_frames(path, info, some, short_side=short_side, num_threads=num_threads)
-        return (frame for frame in found if frame.time_us not in seen)
-
-    together: list[int] = []
-    for num_before, group in groupby(times_us, partial(bisect_right, seen_us)):
-        gap = list(group)
-        if num_before < len(seen_us) and len(gap) <= FILLED_AT_ONCE:
-            together += gap
-            continue
-        yield from new_frames(together)
-        together, rest = [], iter(gap)
-        while found := list(new_frames(list(islice(rest, FILLED_AT_ONCE)))):
-            yield from found
-    yield from new_frames(together)
+    found = media.read_frames(path, info, times_us, short_side=short_side, num_threads=num_threads)
+    yield from (frame for frame in found if frame.time_us not in seen)
 
 
 def _image(frame: media.Frame, front_end: FrontEnd, stills: Stills) -> Piece | LeftOut:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from avsearch import media
 from avsearch.errors import MediaError
 from avsearch.front_end import FrontEnd
+from avsearch.moments import MediaInfo
 from indexer.discover import FoundFile
 from indexer.ingest import LeftOut, Piece, Read, read_pieces, with_true_duration
 from indexer.pipeline import ReadFile
@@ -66,20 +67,24 @@ class NewFileReader:
             result.content_hash = media.content_hash(file.path)
             result.is_known = not self.claims.claim(result.content_hash)
             if not result.is_known:
-                yield from self._read(result)
+                yield from self._read(result, self._examine(result))
         else:  # nothing has its size, so it is new: the bytes need passing through memory only once
+            info = self._examine(result)  # first: what is no media at all is not worth hashing
             with ThreadPoolExecutor(1) as pool:
                 hashing = pool.submit(media.content_hash, file.path)
-                yield from self._read(result)
+                yield from self._read(result, info)
                 result.content_hash = hashing.result()
             self.claims.claim(result.content_hash)
         require_unchanged(file)
 
-    def _read(self, result: ReadFile) -> Iterator[Read]:
-        path, last_us = result.file.path, -1
+    def _examine(self, result: ReadFile) -> MediaInfo:
         result.gap_us, audio_stream = self.plans.get(result.content_hash, (self.gap_us, self.audio_stream))
-        examined = media.examine(path, audio_stream=audio_stream)
-        info, result.reason = examined.info, " ".join(examined.left_out)
+        examined = media.examine(result.file.path, audio_stream=audio_stream)
+        result.reason = " ".join(examined.left_out)
+        return examined.info
+
+    def _read(self, result: ReadFile, info: MediaInfo) -> Iterator[Read]:
+        path, last_us = result.file.path, -1
         for read in read_pieces(path, info, self.front_end, gap_us=result.gap_us, num_threads=self.num_threads):
             if isinstance(read, Piece | LeftOut):
                 last_us = max(last_us, read.start_us)

@@ -139,7 +139,7 @@ def _command(path: Path, info: MediaInfo, size: tuple[int, int], gap_us: int | N
     takes_all = gap_us is not None or info.container in safety.WITHOUT_PTS | safety.GUESSED_PTS
     skipping = {} if takes_all else {"skip_frame": "nokey"}
     source = ffmpeg.input(
-        safety.file_url(path), copyts=None, threads=num_threads, **skipping, **safety.INPUT_OPTIONS
+        safety.graph_file(path), copyts=None, threads=num_threads, **skipping, **safety.INPUT_OPTIONS
     )
     outputs = []
     if info.video is not None:
@@ -149,9 +149,7 @@ def _command(path: Path, info: MediaInfo, size: tuple[int, int], gap_us: int | N
         target = SECOND_OUTPUT if outputs else "pipe:"
         sound = resampled(source, path, info, start_us=info.start_time_us)
         outputs.append(ffmpeg.output(sound, target, **RAW_SOUND))
-    merged = ffmpeg.merge_outputs(*outputs)
-    command = merged.global_args(*safety.GLOBAL_OPTIONS, "-nostats", "-loglevel", "level+info").compile()
-    return [str(part) for part in command]
+    return safety.ffmpeg_command(ffmpeg.merge_outputs(*outputs), "-nostats", "-loglevel", "level+info")
 
 
 def _selection(gap_us: int | None) -> str:

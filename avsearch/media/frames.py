@@ -24,7 +24,7 @@ MAX_ASPECT = 4
 DEMUX_TIMEOUT_S = 600.0
 DECODE_TIMEOUT_S = 120.0
 _DECODE_TIMEOUT_PER_SECOND = 10.0
-RAW_PICTURES = {"format": "rawvideo", "vsync": "passthrough"}  # how ffmpeg puts them out
+RAW_PICTURES = {"format": "rawvideo", "fps_mode": "passthrough"}  # how ffmpeg puts them out
 _EARLIER_US = 10 * SECOND_US
 _TAIL_US = 2 * SECOND_US  # read this much past the last chosen time, in case its frame is damaged
 _REMUX_HINT = "Put them into a container that has them, for example `ffmpeg -i FILE -c copy NEW.mkv`."
@@ -95,7 +95,8 @@ def read_frames(
 ) -> Iterator[Frame]:
     """Decode the frames shown from the chosen times on, with their true times; memory stays bounded.
 
-    For each time comes the first frame not before it; a frame comes once even where two times share it.
+    For each time comes the first frame not before it; a frame comes once even where two times share it. Times
+    in a gap of hours, which damaged time stamps leave, and times past the end cost one search, not one each.
 
     Args:
         path: the file.
@@ -112,8 +113,15 @@ def read_frames(
         yield Frame(0, read_picture(path, size))
         return
     last_us = -1
-    for some in _stretches(times_us):
-        for frame in _decode(path, info, some, size, num_threads):
+    for stretch in _stretches(times_us):
+        some = [time_us for time_us in stretch if time_us > last_us]
+        if not some:
+            continue
+        frames = _decode(path, info, some, size, num_threads)
+        frames = frames or _decode(path, info, some[:1], size, num_threads, to_end=True)
+        if not frames:
+            return
+        for frame in frames:
             if frame.time_us > last_us:
                 yield frame
                 last_us = frame.time_us
@@ -175,17 +183,26 @@ def _stretches(times_us: Sequence[int]) -> Iterator[Sequence[int]]:
 
 
 def _decode(
-    path: Path, info: MediaInfo, times_us: Sequence[int], size: tuple[int, int], num_threads: int
+    path: Path,
+    info: MediaInfo,
+    times_us: Sequence[int],
+    size: tuple[int, int],
+    num_threads: int,
+    *,
+    to_end: bool = False,
 ) -> list[Frame]:
-    """One process for a handful of times; a seek that lands too late (MPEG-TS) is tried again from earlier."""
+    """One process for a handful of times; a seek that lands too late (MPEG-TS) is tried again from earlier.
+
+    `to_end` searches the whole rest of the file, not only the time that the frames should lie in.
+    """
     timeout_s = DECODE_TIMEOUT_S + _DECODE_TIMEOUT_PER_SECOND * times_us[-1] / SECOND_US
     frames: list[Frame] = []
     for margin_us in (1, _EARLIER_US):
         start_us = 0 if info.container in safety.WITHOUT_PTS else max(times_us[0] - margin_us, 0)
         seek = {"ss": _seconds(start_us)} if start_us else {}
-        read_s = _seconds(times_us[-1] - start_us + _TAIL_US)
+        limit = {} if to_end else {"t": _seconds(times_us[-1] - start_us + _TAIL_US)}
         source = ffmpeg.input(
-            safety.file_url(path), copyts=None, threads=num_threads, t=read_s, **seek, **safety.INPUT_OPTIONS
+            safety.graph_file(path), copyts=None, threads=num_threads, **limit, **seek, **safety.INPUT_OPTIONS
         )
         argv = _decode_command(source[str(video_of(path, info).index)], times_us, info.start_time_us, size)
         output, log = run(argv, path=path, timeout_s=timeout_s)
@@ -206,7 +223,7 @@ def _decode_command(
         **RAW_PICTURES,
         **{"frames:v": len(times_us)},
     )
-    return [str(part) for part in output.global_args(*safety.GLOBAL_OPTIONS, "-nostats").compile()]
+    return safety.ffmpeg_command(output, "-nostats")
 
 
 def _selection(times_us: Sequence[int], start_time_us: int) -> str:

@@ -45,15 +45,15 @@ def read_intra_frames(path: Path, info: MediaInfo, times_us: Sequence[int], *, s
         short_side: pixels of the shorter side after scaling.
 
     Raises:
-        MediaError: the decoder fails, or there is no frame so late.
+        MediaError: the decoder fails, or there is not another frame for each time: the header lies.
     """
     size = scaled_size(video_of(path, info), short_side)
     for first in range(0, len(times_us), FRAMES_PER_PROCESS):
         some = times_us[first : first + FRAMES_PER_PROCESS]
         output, log = run(_command(path, info, some, size), path=path, timeout_s=TIMEOUT_S)
         frames = list(_frames(output, log, size, info.start_time_us))
-        if len(frames) != len(some):
-            raise MediaError(f"{path}: its pictures end before its length says.", hint="Check it with `ffmpeg -i`.")
+        if len({frame.time_us for frame in frames}) != len(some):
+            raise MediaError(f"{path}: has fewer pictures than its header says.", hint="Check it with `ffmpeg -i`.")
         yield from frames
 
 
@@ -63,13 +63,13 @@ def _command(path: Path, info: MediaInfo, times_us: Sequence[int], size: tuple[i
     for time_us in times_us:
         seek = f"{max(time_us - 1, 0) / SECOND_US:.6f}"  # 1 us for rounding
         source = ffmpeg.input(
-            safety.file_url(path), copyts=None, threads=1, ss=seek, t=_READ_S, **safety.INPUT_OPTIONS
+            safety.graph_file(path), copyts=None, threads=1, ss=seek, t=_READ_S, **safety.INPUT_OPTIONS
         )
         one = source[str(video_of(path, info).index)].filter("trim", end_frame=1)
         frames.append(scaled(one, size))
     joined = ffmpeg.concat(*frames, v=1, a=0) if len(frames) > 1 else frames[0]
     output = ffmpeg.output(joined, "pipe:", loglevel="level+info", **RAW_PICTURES)
-    return [str(part) for part in output.global_args(*safety.GLOBAL_OPTIONS, "-nostats").compile()]
+    return safety.ffmpeg_command(output, "-nostats")
 
 
 def _frames(output: bytes, log: str, size: tuple[int, int], start_time_us: int) -> Iterator[Frame]:

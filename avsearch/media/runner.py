@@ -33,7 +33,7 @@ _TOO_MUCH_CPU = {-signal.SIGXCPU, 255}  # ffmpeg catches the signal, cleans up a
 _ERROR = re.compile(r"^.*?\[(?:error|fatal|panic)\] ")
 _NOTHING_DECODED = re.compile("Cannot determine format of input stream|Failed to configure output pad")
 _while_waiting: ContextVar[Callable[[], None]] = ContextVar("while_waiting", default=lambda: None)
-INSTALL_HINT = "Install ffmpeg 5 or newer, for example with `apt-get install ffmpeg`."
+INSTALL_HINT = "Install ffmpeg 5.1 or newer, for example with `apt-get install ffmpeg`."
 
 
 @dataclass

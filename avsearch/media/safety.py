@@ -15,6 +15,8 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
+import ffmpeg
+
 from avsearch.errors import MediaError
 
 CONTAINERS = (
@@ -46,6 +48,7 @@ LONGEST_US = 7 * 24 * 3600 * 1_000_000  # times beyond a week are damage, in hea
 SAMPLE_RATES_HZ = range(1_000, 4_000_001)  # bats are recorded at 0.5 MHz; at 1 Hz a packet is an hour
 MAX_HOLE_BYTES = 16 << 30  # of a file that was written in parts
 _CPU_SLACK_S = 60
+_GRAPH_FILE = "avsearch-file:"
 
 INPUT_OPTIONS = {
     "protocol_whitelist": "file",
@@ -76,6 +79,23 @@ def ffprobe_command(path: Path, *arguments: str) -> list[str]:
 def file_url(path: Path) -> str:
     """The path as ffmpeg must be given it: no name is ever taken for an option or another protocol."""
     return f"file:{path}"
+
+
+def graph_file(path: Path) -> str:
+    """What stands for a path in a graph of ffmpeg-python, which fails on names that are not UTF-8."""
+    return _GRAPH_FILE + os.fsencode(path).hex()
+
+
+def ffmpeg_command(graph: ffmpeg.nodes.OutputStream, *options: str) -> list[str]:
+    """The ffmpeg command line of a graph whose files are named by `graph_file`, under these limits."""
+    arguments = map(str, graph.global_args(*GLOBAL_OPTIONS, *options).compile())
+    return [_with_file(argument) for argument in arguments]
+
+
+def _with_file(argument: str) -> str:
+    if not argument.startswith(_GRAPH_FILE):
+        return argument
+    return file_url(Path(os.fsdecode(bytes.fromhex(argument.removeprefix(_GRAPH_FILE)))))
 
 
 def process_environment() -> dict[str, str]:

@@ -19,7 +19,8 @@ SHORTEST_TAIL = SAMPLE_RATE_HZ // 10
 DECODE_TIMEOUT_S = 120.0
 _PREROLL_US = SECOND_US  # decoded and thrown away: codecs need the packets before a cut to get it right
 BYTES_PER_SAMPLE = 4
-RAW_SOUND = {"format": "f32le", "ac": 1, "ar": SAMPLE_RATE_HZ}  # how ffmpeg puts it out
+RAW_SOUND = {"format": "f32le", "ac": 1, "ar": SAMPLE_RATE_HZ, "flush_packets": 0}
+"""How ffmpeg puts it out: in full buffers, since a reader that is woken for every packet is mostly waking up."""
 
 
 def num_samples(time_us: int) -> int:
@@ -139,6 +140,6 @@ def resampled(
 
 def _decode_command(path: Path, info: MediaInfo, start_us: int) -> list[str]:
     seek = {"ss": f"{start_us / SECOND_US:.6f}"} if start_us else {}
-    source = ffmpeg.input(safety.file_url(path), **seek, **safety.INPUT_OPTIONS)
+    source = ffmpeg.input(safety.graph_file(path), **seek, **safety.INPUT_OPTIONS)
     output = ffmpeg.output(resampled(source, path, info), "pipe:", loglevel="level+error", **RAW_SOUND)
-    return [str(part) for part in output.global_args(*safety.GLOBAL_OPTIONS).compile()]
+    return safety.ffmpeg_command(output)

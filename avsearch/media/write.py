@@ -86,20 +86,20 @@ def _write_wav(wav: Path, sound: np.ndarray) -> None:
 
 def _inputs(raw: Path, wav: Path, *, size: tuple[int, int], rate: Fraction) -> list[ffmpeg.nodes.FilterableStream]:
     pictures = ffmpeg.input(
-        safety.file_url(raw),
+        safety.graph_file(raw),
         protocol_whitelist="file",
         format="rawvideo",
         pixel_format="rgb24",
         video_size=size,
         framerate=str(rate),
     )
-    return [pictures.video, ffmpeg.input(safety.file_url(wav), protocol_whitelist="file", format="wav").audio]
+    return [pictures.video, ffmpeg.input(safety.graph_file(wav), protocol_whitelist="file", format="wav").audio]
 
 
 def _command(inputs: list[ffmpeg.nodes.FilterableStream], clip: Path, *, num_between_keys: int) -> list[str]:
     output = ffmpeg.output(
         *inputs,
-        safety.file_url(clip),
+        safety.graph_file(clip),
         format="mp4",
         vcodec="libx264",
         preset="veryfast",
@@ -115,4 +115,4 @@ def _command(inputs: list[ffmpeg.nodes.FilterableStream], clip: Path, *, num_bet
         movflags="+faststart",
         loglevel="level+error",
     )
-    return [str(part) for part in output.global_args(*safety.GLOBAL_OPTIONS).compile()]
+    return safety.ffmpeg_command(output)

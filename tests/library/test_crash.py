@@ -126,6 +126,7 @@ def test_a_writer_killed_at_any_instant_leaves_the_state_before_or_after(job, tm
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.sqlite
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("job", STRIDES, indirect=True)

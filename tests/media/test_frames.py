@@ -47,7 +47,7 @@ def test_hundreds_of_frames_come_in_order_and_once(tmp_path):
 def test_variable_frame_rate_keeps_true_times(tmp_path):
     steady = make_clip(tmp_path / "steady.mp4", frames=60)
     clip = tmp_path / "vfr.mkv"
-    ffmpeg("-i", steady, "-vf", "select=not(mod(n\\,7))+between(n\\,20\\,30)", "-vsync", "vfr", clip)
+    ffmpeg("-i", steady, "-vf", "select=not(mod(n\\,7))+between(n\\,20\\,30)", "-fps_mode", "vfr", clip)
     info = media.probe(clip)
     times = media.frame_times(clip, info).times_us
     assert times.tolist() == pytest.approx(ffprobe_frame_times(clip), abs=1)

@@ -187,10 +187,10 @@ def test_millions_of_packets_are_refused_and_not_kept(tmp_path, monkeypatch, pro
 
 
 def slow_film(path):
-    """A progressive JPEG of 500 kB with thousands of scans, each of which passes over 67 million pixels."""
+    """A progressive JPEG of 1 MB with thousands of scans, each of which passes over 67 million pixels."""
     packed = io.BytesIO()
     Image.new("L", (8192, 8192)).save(packed, "JPEG", progressive=True, quality=10)
-    return attacks.film_of(path, attacks.with_scans(packed.getvalue(), 3_000), "mjpeg")
+    return attacks.film_of(path, attacks.with_scans(packed.getvalue(), 6_000), "mjpeg")
 
 
 @pytest.fixture(scope="module")

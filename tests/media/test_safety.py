@@ -1,5 +1,6 @@
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -7,40 +8,54 @@ from PIL import Image
 from avsearch import media
 from avsearch.errors import MediaError
 from avsearch.media import pictures
-from tests.media.clips import make_clip
+from avsearch.media.write import write_clip
+from tests.media.clips import make_clip, numbered_frames, tones
+
+NAMES = [
+    "a:b.mp4",
+    "http:x.mp4",
+    "new\nline.mp4",
+    "%03d.mp4",
+    "%s%n.mp4",
+    'it\'s "quoted".mp4',
+    "[0:v],scale=1:1;[out].mp4",
+    "a\\b.mp4",
+    "$(touch x) `touch x`.mp4",
+    " spaces .mp4",
+    "\x1b[31mred.mp4",
+    os.fsdecode(b"caf\xe9 \xff\xfe.mp4"),
+]
 
 
-@pytest.mark.parametrize("name", ["playlist.mp4", "playlist.mkv", "playlist.wav"])
-def test_a_playlist_under_another_name_opens_no_other_file(tmp_path, name):
-    make_clip(tmp_path / "secret.ts")
-    playlist = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nsecret.ts\n#EXT-X-ENDLIST\n"
-    (tmp_path / name).write_text(playlist)
-    with pytest.raises(MediaError):
-        media.probe(tmp_path / name)
-
-
-def test_a_concat_script_under_another_name_is_refused(tmp_path):
-    make_clip(tmp_path / "secret.mp4")
-    (tmp_path / "script.mp4").write_text("ffconcat version 1.0\nfile secret.mp4\n")
-    with pytest.raises(MediaError):
-        media.probe(tmp_path / "script.mp4")
-
-
-@pytest.mark.parametrize("name", ["-i.mp4", "concat:a|b.mp4", "a:b.mp4", "http:x.mp4", "new\nline.mp4", "%03d.mp4"])
+@pytest.mark.parametrize("name", NAMES)
 def test_a_name_is_only_ever_a_name(tmp_path, monkeypatch, name):
-    clip = make_clip(tmp_path / "plain.mp4")
-    shutil.copy(clip, tmp_path / name)
+    """As an absolute path and as a relative one; what is read is what a plain name gives."""
+    shutil.copy(make_clip(tmp_path / "plain.mp4", seconds=1), tmp_path / name)
     monkeypatch.chdir(tmp_path)
-    relative = media.listing.Path(name)
-    info = media.probe(relative)
-    assert len(list(media.read_frames(relative, info, [0, 400_000], short_side=64))) == 2
+    info = media.probe(tmp_path / "plain.mp4")
+    for path in (tmp_path / name, Path(name)):
+        assert media.probe(path) == info
+        assert media.frame_times(path, info).times_us.size == 50
+        assert len(list(media.read_frames(path, info, [0, 400_000], short_side=64))) == 2
+        assert len(list(media.read_intra_frames(path, info, [0, 400_000], short_side=64))) == 2
+        assert len(list(media.sound_seconds(path, info))) == 1
+        assert len(list(media.read_pass(path, info, short_side=64))) == 3
+        assert media.content_hash(path) == media.content_hash(tmp_path / "plain.mp4")
 
 
-def test_a_name_that_is_not_utf8_is_read(tmp_path):
-    clip = make_clip(tmp_path / "plain.mp4")
-    odd = tmp_path / os.fsdecode(b"caf\xe9.mp4")
-    shutil.copy(clip, odd)
-    assert media.frame_times(odd, media.probe(odd)).times_us.size == 50
+def test_a_clip_is_written_into_a_folder_whose_name_is_not_utf8(tmp_path):
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    write_clip(folder / "a.mp4", numbered_frames(5), tones(0.2), frames_per_second=25)
+    assert media.probe(folder / "a.mp4").audio is not None
+
+
+def test_a_picture_under_a_name_that_is_not_utf8_is_read(tmp_path):
+    path = tmp_path / os.fsdecode(b"caf\xe9\n.png")
+    Image.new("RGB", (64, 48), "teal").save(tmp_path / "plain.png")
+    (tmp_path / "plain.png").rename(path)
+    (frame,) = media.read_frames(path, media.probe(path), [0], short_side=24)
+    assert frame.rgb.shape == (24, 32, 3)
 
 
 def test_text_named_mp4_is_refused_with_a_reason(tmp_path):
