@@ -24,7 +24,7 @@ from avsearch.moments import Progress
 RUN_TIMEOUT_S = 24 * 3600.0
 SOME_FAILED = 3  # the exit code of a run in which some files could not be read
 _PRELOADED = "import avsearch.encoder; from avsearch.cli import main; main()"
-"""The command with torch imported before it begins, and not while it decodes: so imports stay out of its figures."""
+"""The command with torch imported before it begins, and not while it decodes: imports stay out of its figures."""
 _READ_BYTES = 1 << 20
 
 

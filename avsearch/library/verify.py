@@ -16,7 +16,7 @@ from avsearch.vectors import Rows, count_by_media, map_segment
 from avsearch.vectors.segments import fault_in_order, fault_in_vectors
 
 _REPAIR = "run `avsearch library repair`"
-_RESTORE_WEIGHTS = f"copy it there again from the training run, then {_REPAIR}"
+_RESTORE_WEIGHTS = "run `avsearch library repair --model FILE` with the file of its training run"
 _RESTORE_CATALOG = "restore the database from a backup"
 
 

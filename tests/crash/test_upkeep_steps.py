@@ -7,6 +7,8 @@ import pytest
 from avsearch.errors import LibraryError
 from avsearch.library import open_library, orphans, verify
 from indexer.build import IndexJob, index
+from indexer.reembed import ReembedJob, reembed
+from indexer.repair import RepairJob, repair
 from tests.crash.dying import killed_copies
 from tests.crash.running import assert_part, assert_same, assert_sound, contents, unheard
 
@@ -102,7 +104,7 @@ def test_a_reembedding_that_dies_at_any_step_answers_with_the_old_vectors_or_wit
         if status.encoder.fingerprint == open_library(library).catalog.active_encoder().fingerprint:
             assert_same(assert_sound(copy, everything), everything)
             done_before.add(status.num_pending_done)
-            nursery.complete(*words, "--library", copy)
+            assert reembed(ReembedJob(copy, other_weights), unheard).is_switched
         assert_same(assert_sound(copy, new), new)
     assert len(done_before) > 2, "there was only one commit"
 
@@ -128,5 +130,5 @@ def test_a_repair_that_dies_at_any_step_makes_nothing_worse_and_can_be_repeated(
             assert_part(contents(damaged), everything)
         with damaged.writer():
             assert orphans(damaged) == []
-        nursery.complete("library", "repair", "--library", copy)
+        assert repair(RepairJob(copy), unheard).problems == ()
         assert_same(assert_sound(copy, everything), everything)

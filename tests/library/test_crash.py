@@ -18,6 +18,9 @@ from tests.library.stored import files, moments, named_segments, segment_files
 
 KILLED_WRITER = Path(__file__).with_name("killed_writer.py")
 STRIDES = {"publish": 41, "publish_rows": 29, "reembed": 97, "compact": 97, "remove": 29, "relink": 29}
+OPERATIONS_IN_TURN = [
+    name if name == "publish" else pytest.param(name, marks=pytest.mark.slow) for name in STRIDES
+]  # each kill is a process of its own
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,7 @@ def assert_can_be_done_again(job, copy, expected):
 
 
 @pytest.mark.sqlite
-@pytest.mark.parametrize("job", STRIDES, indirect=True)
+@pytest.mark.parametrize("job", OPERATIONS_IN_TURN, indirect=True)
 def test_a_writer_killed_at_any_instant_leaves_the_state_before_or_after(job, tmp_path):
     copies = killed_copies(job, tmp_path / "copies", STRIDES[job.operation])
     assert len(copies) > 10
@@ -138,7 +141,7 @@ def test_a_writer_killed_at_every_single_line_leaves_the_state_before_or_after(j
         assert_can_be_done_again(job, copy, expected)
 
 
-@pytest.mark.parametrize("job", STRIDES, indirect=True)
+@pytest.mark.parametrize("job", OPERATIONS_IN_TURN, indirect=True)
 def test_writers_killed_one_after_the_other_leave_the_state_before_or_after(job):
     """On a server too; each finds what the one before it left."""
     before, problems = digest(job.library), set(map(str, verify(job.library)))

@@ -119,7 +119,9 @@ def test_a_missing_segment_is_a_problem(filled):
 def test_a_missing_encoder_is_a_problem(filled):
     path = filled.encoder_path(filled.snapshot().encoder)
     path.unlink()
-    assert only_problem(filled).startswith(f"{path}: there is no such weights file; copy it there again")
+    assert only_problem(filled).startswith(
+        f"{path}: there is no such weights file; run `avsearch library repair --model"
+    )
 
 
 def test_a_damaged_encoder_is_a_problem(filled):
@@ -128,8 +130,8 @@ def test_a_damaged_encoder_is_a_problem(filled):
     data[-1] ^= 1
     path.write_bytes(data)
     assert only_problem(filled) == (
-        f"{path}: the weights are damaged; copy it there again from the training run, then run "
-        "`avsearch library repair`."
+        f"{path}: the weights are damaged; run `avsearch library repair --model FILE` with the file of its "
+        "training run."
     )
 
 

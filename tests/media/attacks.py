@@ -176,6 +176,17 @@ def mov_that_refers_to(path, decoy):
     path.write_bytes(joined(tree))
 
 
+def matroska_that_names_the_next(path, decoy):
+    """A Matroska file whose header names another one as its continuation, in the place of its writer's name."""
+    ffmpeg("-i", decoy, "-c", "copy", path)
+    content = path.read_bytes()
+    at = content.index(b"\x4d\x80")  # MuxingApp: two bytes, the length, the text
+    length = content[at + 2] & 0x7F
+    name = os.fsencode(decoy.name)[: length - 1].ljust(length - 1, b"\0")
+    element = b"\x3e\x83\xbb" + bytes([0x80 | length - 1]) + name
+    path.write_bytes(content[:at] + element + content[at + 3 + length :])
+
+
 def avi_with_playlist_subtitles(path, target):
     """An AVI with a subtitle stream (GAB2) that holds a playlist instead of subtitles."""
     playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n{target}\n#EXT-X-ENDLIST\n".encode()

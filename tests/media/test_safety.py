@@ -14,6 +14,8 @@ from tests.media.clips import make_clip, numbered_frames, tones
 NAMES = [
     "a:b.mp4",
     "http:x.mp4",
+    "data:video,x.mp4",
+    "pipe:0.mp4",
     "new\nline.mp4",
     "%03d.mp4",
     "%s%n.mp4",
