@@ -49,8 +49,8 @@ class Running:
 
     @property
     def stderr(self) -> str:
-        """The end of what the process printed; complete once `running` has ended."""
-        return self.errors.decode("utf-8", "replace")
+        """The end of what the process printed, without the file's name; complete once `running` has ended."""
+        return self.errors.replace(safety.printed_name(self.path), b"").decode("utf-8", "replace")
 
     def read(self, size: int) -> bytes:
         """Exactly `size` bytes, or fewer at the end of the output.
@@ -287,7 +287,7 @@ def _broken_off(current: Running) -> str:
 def _reason(current: Running) -> str:
     """The last two errors that ffmpeg printed: what went wrong inside, and what that came to."""
     told = [_ERROR.sub("", line) for line in current.stderr.splitlines() if _ERROR.match(line)]
-    told = [line.removeprefix(f"file:{current.path}:").strip().rstrip(".") for line in told]
+    told = [line.strip().rstrip(".") for line in told]
     if any(_NOTHING_DECODED.search(line) for line in told):
         return f"not one packet of it can be decoded ({told[0]})."
     told = told[-2:]

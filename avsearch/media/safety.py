@@ -81,6 +81,12 @@ def file_url(path: Path) -> str:
     return f"file:{path}"
 
 
+def printed_name(path: Path) -> bytes:
+    """How ffmpeg begins what it says about a file: with question marks for most control characters."""
+    name = bytes(ord("?") if byte < 8 or 13 < byte < 32 else byte for byte in os.fsencode(path))
+    return b"file:" + name + b": "
+
+
 def graph_file(path: Path) -> str:
     """What stands for a path in a graph of ffmpeg-python, which fails on names that are not UTF-8."""
     return _GRAPH_FILE + os.fsencode(path).hex()

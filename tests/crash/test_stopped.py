@@ -7,13 +7,19 @@ import shutil
 import signal
 import stat
 import subprocess
+import threading
 import time
 from functools import partial
 
+import numpy as np
 import pytest
 
 from avsearch.library import open_library
-from tests.crash.running import assert_same, assert_sound, committed, contents, finished, running_on
+from avsearch.media import listing
+from indexer.build import IndexJob, index
+from indexer.events import Found
+from tests.crash.running import assert_same, assert_sound, committed, contents, finished, running_on, unheard
+from tests.media.clips import write_wav
 
 NEVER = {"commit_every_s": 3600}
 
@@ -110,3 +116,23 @@ def test_a_run_that_is_told_twice_ends_at_once_and_leaves_a_sound_library(
     assert errors.splitlines()[-1] == "Stopped. The same command goes on from here."
     assert 0 < len(assert_sound(library, all_of_clips)) < len(all_of_clips)
     assert running_on(clips) == []
+
+
+@pytest.mark.parametrize("num_copies", [1, 2])  # of two files of one size the contents are looked at first
+def test_a_run_that_is_told_to_stop_does_not_hash_a_large_file_to_its_end(
+    weights, tmp_path, monkeypatch, num_copies
+):
+    footage = tmp_path / "in"
+    footage.mkdir()
+    for number in range(num_copies):
+        write_wav(footage / f"{number}.wav", np.full(600 * 48_000, 0.5 + number / 4, np.float32))
+    monkeypatch.setattr(listing, "_READ_BYTES", 1)  # as slow as a film of hours on a slow disk
+    stop, stopped_at = threading.Event(), []
+
+    def tell(event):
+        if isinstance(event, Found):
+            threading.Timer(1, lambda: (stopped_at.append(time.monotonic()), stop.set())).start()
+
+    result = index(IndexJob([footage], tmp_path / "library", model=weights, num_workers=1), tell, stop)
+    assert time.monotonic() - stopped_at[0] < 3
+    assert (result.stopped, result.num_indexed, result.failures) == (True, 0, ())

@@ -168,7 +168,14 @@ FORKS = "sleep 100 & sleep 100"
 CRASHES = "kill -SEGV $$"
 
 
-@pytest.mark.parametrize("behaviour", [HANGS, FLOODS, FORKS, CRASHES], ids=["hangs", "floods", "forks", "crashes"])
+SLOW = pytest.mark.slow  # as the first, at the level of a whole run; tests/media/test_runner.py has them all
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [HANGS, CRASHES, pytest.param(FLOODS, marks=SLOW), pytest.param(FORKS, marks=SLOW)],
+    ids=["hangs", "crashes", "floods", "forks"],
+)
 def test_a_decoder_that_misbehaves_on_one_file_costs_that_file_only(tmp_path, weights, monkeypatch, behaviour):
     folder, programs = tmp_path / "footage", tmp_path / "bin"
     folder.mkdir()
@@ -187,6 +194,7 @@ def test_a_decoder_that_misbehaves_on_one_file_costs_that_file_only(tmp_path, we
     assert set(moments(tmp_path / "lib", Modality.IMAGE)) == {"good.mp4"}
 
 
+@pytest.mark.slow
 def test_the_command_tells_of_every_attack_in_one_line_and_ends_with_3(tmp_path, weights):
     folder = tmp_path / "footage"
     folder.mkdir()

@@ -9,6 +9,7 @@ A library on a server has no copies: with OUT `-`, the writers work on the libra
 after each of them a line is printed: whether it lived, the problems that verify finds, and a digest of all moments.
 """
 
+import faulthandler
 import json
 import os
 import shutil
@@ -34,7 +35,7 @@ COMMITS = {"publish", "replace_segments", "forget_encoder", "set_files", "switch
 SURVIVED = 0
 FAILED = 1
 KILLED = 9
-PATIENCE_S = 10
+PATIENCE_S = 60
 
 
 def kill_at(line_number: int):
@@ -122,6 +123,7 @@ def work(library_directory: Path, line_number: int) -> bool:
     """Fork a writer that does the operation; whether it lived."""
     child = os.fork()
     if child == 0:
+        faulthandler.dump_traceback_later(PATIENCE_S, exit=True)  # one that hangs says where, and has failed
         try:
             library = open_library(library_directory)
             sys.settrace(kill_at(line_number))

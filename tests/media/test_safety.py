@@ -9,6 +9,7 @@ from avsearch import media
 from avsearch.errors import MediaError
 from avsearch.media import pictures
 from avsearch.media.write import write_clip
+from tests.media.attacks import refusals
 from tests.media.clips import make_clip, numbered_frames, tones
 
 NAMES = [
@@ -64,6 +65,16 @@ def test_text_named_mp4_is_refused_with_a_reason(tmp_path):
     (tmp_path / "notes.mp4").write_text("just some words\n" * 100)
     with pytest.raises(MediaError, match=r"notes\.mp4: .*Invalid data"):
         media.probe(tmp_path / "notes.mp4")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_reason_repeats_a_name_however_odd(tmp_path, name):
+    (tmp_path / name).write_text("just some words\n" * 100)
+    for told in refusals(tmp_path / name).values():
+        reason = told.removeprefix(f"{tmp_path / name}: ")
+        assert reason != told
+        assert str(tmp_path) not in reason
+        assert "\n" not in reason
 
 
 def test_an_empty_a_missing_and_a_special_file_are_refused(tmp_path):
