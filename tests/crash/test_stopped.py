@@ -18,7 +18,7 @@ from avsearch.library import open_library
 from avsearch.media import listing
 from indexer.build import IndexJob, index
 from indexer.events import Found
-from tests.crash.running import assert_same, assert_sound, committed, contents, finished, running_on, unheard
+from tests.crash.running import assert_same, assert_sound, committed, contents, finished, running_on
 from tests.media.clips import write_wav
 
 NEVER = {"commit_every_s": 3600}
