@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field
 
 from avsearch import media
@@ -71,7 +72,7 @@ class NewFileReader:
         else:  # nothing has its size, so it is new: the bytes need passing through memory only once
             info = self._examine(result)  # first: what is no media at all is not worth hashing
             with ThreadPoolExecutor(1) as pool:
-                hashing = pool.submit(media.content_hash, file.path)
+                hashing = pool.submit(copy_context().run, media.content_hash, file.path)
                 yield from self._read(result, info)
                 result.content_hash = hashing.result()
             self.claims.claim(result.content_hash)

@@ -7,8 +7,8 @@ from avsearch.media.intra import is_intra, read_intra_frames
 from avsearch.media.listing import MEDIA_EXTENSIONS, content_hash, media_files
 from avsearch.media.pictures import PICTURE_EXTENSIONS, is_picture
 from avsearch.media.probe import examine, probe, require_file
-from avsearch.media.runner import while_waiting
 from avsearch.media.sound import Second, num_samples, read_sound, sound_blocks, sound_seconds
+from avsearch.media.waiting import while_waiting
 
 __all__ = [
     "MEDIA_EXTENSIONS",

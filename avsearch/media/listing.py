@@ -14,6 +14,7 @@ import xxhash
 from avsearch.errors import MediaError
 from avsearch.media.pictures import PICTURE_EXTENSIONS
 from avsearch.media.safety import open_file
+from avsearch.media.waiting import still_waiting
 
 VIDEO_EXTENSIONS = frozenset(
     {".264", ".265", ".3g2", ".3gp", ".asf", ".av1", ".avc", ".avi", ".dif", ".divx", ".dv", ".f4v", ".flv",
@@ -140,6 +141,7 @@ def content_hash(path: Path) -> str:
     digest = xxhash.xxh3_128()
     with open_file(path) as file:
         while block := file.read(_READ_BYTES):
+            still_waiting()
             digest.update(block)
     return digest.hexdigest()
 

@@ -13,13 +13,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
 from avsearch.errors import MediaError
 from avsearch.media import safety
+from avsearch.media.waiting import still_waiting
 
 STDERR_LIMIT_BYTES = 1 << 20
 OUTPUT_LIMIT_BYTES = 1 << 28
@@ -32,7 +32,6 @@ _LOOK_EVERY_MS = 200
 _TOO_MUCH_CPU = {-signal.SIGXCPU, 255}  # ffmpeg catches the signal, cleans up and ends with 255
 _ERROR = re.compile(r"^.*?\[(?:error|fatal|panic)\] ")
 _NOTHING_DECODED = re.compile("Cannot determine format of input stream|Failed to configure output pad")
-_while_waiting: ContextVar[Callable[[], None]] = ContextVar("while_waiting", default=lambda: None)
 INSTALL_HINT = "Install ffmpeg 5.1 or newer, for example with `apt-get install ffmpeg`."
 
 
@@ -112,7 +111,7 @@ class Running:
         end = began + min(max(self.patience_s, 0.0), STALL_S)
         ready = poll.poll(0)
         while not ready and (left_s := end - time.monotonic()) > 0:
-            _while_waiting.get()()
+            still_waiting()
             ready = poll.poll(min(left_s * 1000, _LOOK_EVERY_MS))
         self.patience_s -= time.monotonic() - began
         if not ready:
@@ -123,16 +122,6 @@ class Running:
         return MediaError(
             f"{self.path}: decoding it takes too long.", hint="It may be damaged; try `ffmpeg -i` on it."
         )
-
-
-@contextmanager
-def while_waiting(call: Callable[[], None]) -> Iterator[None]:
-    """Call a function several times a second while this thread waits for a process; what it raises ends both."""
-    token = _while_waiting.set(call)
-    try:
-        yield
-    finally:
-        _while_waiting.reset(token)
 
 
 def run(argv: Sequence[str], *, path: Path, timeout_s: float) -> tuple[bytes, str]:

@@ -9,17 +9,16 @@ import stat
 import subprocess
 import threading
 import time
+from contextlib import contextmanager
 from functools import partial
 
-import numpy as np
 import pytest
 
 from avsearch.library import open_library
 from avsearch.media import listing
 from indexer.build import IndexJob, index
-from indexer.events import Found
-from tests.crash.running import assert_same, assert_sound, committed, contents, finished, running_on
-from tests.media.clips import write_wav
+from tests.crash.running import assert_same, assert_sound, committed, contents, finished, running_on, unheard
+from tests.media.clips import tones, write_wav
 
 NEVER = {"commit_every_s": 3600}
 
@@ -118,6 +117,18 @@ def test_a_run_that_is_told_twice_ends_at_once_and_leaves_a_sound_library(
     assert running_on(clips) == []
 
 
+class SlowFile:
+    """Takes ten seconds to be read through."""
+
+    def __init__(self):
+        self.num_left = 200
+
+    def read(self, _size):
+        time.sleep(0.05)
+        self.num_left -= 1
+        return b"x" * (self.num_left > 0)
+
+
 @pytest.mark.parametrize("num_copies", [1, 2])  # of two files of one size the contents are looked at first
 def test_a_run_that_is_told_to_stop_does_not_hash_a_large_file_to_its_end(
     weights, tmp_path, monkeypatch, num_copies
@@ -125,14 +136,16 @@ def test_a_run_that_is_told_to_stop_does_not_hash_a_large_file_to_its_end(
     footage = tmp_path / "in"
     footage.mkdir()
     for number in range(num_copies):
-        write_wav(footage / f"{number}.wav", np.full(600 * 48_000, 0.5 + number / 4, np.float32))
-    monkeypatch.setattr(listing, "_READ_BYTES", 1)  # as slow as a film of hours on a slow disk
+        write_wav(footage / f"{number}.wav", tones(1) * (number + 1) / 2)
     stop, stopped_at = threading.Event(), []
 
-    def tell(event):
-        if isinstance(event, Found):
-            threading.Timer(1, lambda: (stopped_at.append(time.monotonic()), stop.set())).start()
+    @contextmanager
+    def open_slowly(path):
+        threading.Timer(0.3, lambda: (stopped_at.append(time.monotonic()), stop.set())).start()
+        yield SlowFile()
 
-    result = index(IndexJob([footage], tmp_path / "library", model=weights, num_workers=1), tell, stop)
-    assert time.monotonic() - stopped_at[0] < 3
+    monkeypatch.setattr(listing, "open_file", open_slowly)
+    job = IndexJob([footage], tmp_path / "library", model=weights, num_workers=1)
+    result = index(job, unheard, stop)
+    assert time.monotonic() - stopped_at[0] < 5
     assert (result.stopped, result.num_indexed, result.failures) == (True, 0, ())
