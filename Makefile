@@ -33,7 +33,7 @@ demo: $(INSTALLED)
 	@.venv/bin/avsearch demo --dir "$(DEMO_DIR)" $(if $(DEMO_MINUTES),--minutes $(DEMO_MINUTES))
 
 test: $(TOOLS)
-	@.venv/bin/python -m pytest -m "not slow"
+	@.venv/bin/python -m pytest -m "not slow" --numprocesses auto --maxprocesses 8 --dist loadfile
 
 lint: $(TOOLS)
 	@.venv/bin/python -m pytest tests/quality -m "not slow"

@@ -21,6 +21,7 @@ from avsearch.library import Library
 from avsearch.models.weights import read_header
 from avsearch.moments import Failed, MediaInfo, Modality
 from avsearch.vectors import Rows
+from indexer.damage import Incomplete
 from indexer.discover import FoundFile
 from indexer.events import Found
 from indexer.ingest import Read, read_again, read_pieces
@@ -209,7 +210,7 @@ class KnownFileReader:
         info = _same_streams(path, record.info)
         pieces = read_pieces(path, info, self.front_end, gap_us=record.gap_us, num_threads=self.num_threads)
         for read in pieces:
-            if read.modality not in wanted.counts:
+            if isinstance(read, Incomplete) or read.modality not in wanted.counts:
                 continue
             if isinstance(read, Unreadable) and wanted.counts[read.modality]:
                 raise MediaError(f"{path}: {read.reason}", hint="Check it with `ffmpeg -i`.")

@@ -65,7 +65,7 @@ class Indexed:
         num_missing: files that are gone since.
         num_removed: files left out because they were removed from the library.
         failures: files that could not be read, now or before, each with its reason.
-        partly: indexed files of which one side could not be decoded, and why.
+        partly: indexed files of which one side, or a stretch, could not be decoded, and why.
         unmounted: folders that are gone or empty although files are known there; nothing of them was touched.
         hours: of media decoded.
         seconds: that the run took.
@@ -244,13 +244,15 @@ def _shared_sizes(files: Sequence[FoundFile], library: Library) -> frozenset[int
 def _result(found: Discovery, reading: _Reading, *, seconds: float) -> Indexed:
     ledger = reading.ledger
     before = [Failed(file.path, state.reason) for file, state in found.still_failed]
+    failures = [*before, *found.unreadable, *(ledger.failures if ledger else ())]
+    partly = [*_partly_before(found), *(ledger.partly if ledger else ())]
     return Indexed(
         num_indexed=len(found.returned) + (ledger.num_indexed if ledger else 0),
         num_unchanged=len(found.unchanged),
         num_missing=len(found.vanished),
         num_removed=len(found.removed),
-        failures=(*before, *found.unreadable, *(ledger.failures if ledger else ())),
-        partly=(*_partly_before(found), *(ledger.partly if ledger else ())),
+        failures=tuple(sorted(failures, key=lambda it: it.path)),
+        partly=tuple(sorted(partly, key=lambda it: it.path)),
         unmounted=tuple(found.unmounted),
         hours=(ledger.decoded_us if ledger else 0) / SECOND_US / 3600,
         seconds=seconds,

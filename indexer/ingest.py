@@ -16,9 +16,10 @@ from avsearch import media
 from avsearch.errors import MediaError
 from avsearch.front_end import FrontEnd, centre_square, padded_second
 from avsearch.moments import SECOND_US, MediaInfo, MediaKind, Modality
+from indexer.damage import Coverage, Incomplete
 from indexer.plan import GAP_US, fill_times
 from indexer.repeats import Stills, is_silent
-from indexer.streams import Decoding, Unreadable, is_short, read_streams
+from indexer.streams import Decoding, Unreadable, has_gaps, read_streams
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,15 @@ class LeftOut:
     start_us: int
 
 
-Read = Piece | LeftOut | Unreadable
+Read = Piece | LeftOut | Unreadable | Incomplete
 
 
 def read_pieces(
     path: Path, info: MediaInfo, front_end: FrontEnd, *, gap_us: int, num_threads: int = 0
 ) -> Iterator[Read]:
     """All moments of a file: keyframes and seconds in the order of time, then the frames that fill gaps.
+
+    Last comes what damage has taken, if it has.
 
     Args:
         path: the file.
@@ -56,26 +59,23 @@ def read_pieces(
     Raises:
         MediaError: nothing of it can be decoded.
     """
-    stills, seen_us, heard_us, is_deaf = Stills(), list[int](), 0, False
-    sees = info.kind is MediaKind.VIDEO and info.video is not None and not is_short(info)
+    stills, coverage, unreadable = Stills(), Coverage(gap_us), set[Modality]()
     how = Decoding(front_end.short_side, gap_us, num_threads)
     for read in read_streams(path, info, how):
         if isinstance(read, Unreadable):
-            sees = sees and read.modality is not Modality.IMAGE
-            is_deaf = is_deaf or read.modality is Modality.AUDIO
+            unreadable.add(read.modality)
             yield read
-        elif isinstance(read, media.Frame):
-            seen_us.append(read.time_us)
-            yield _image(read, front_end, stills)
         else:
-            heard_us = read.start_us + SECOND_US
-            yield _sound(read)
-    if info.audio is not None and not heard_us and not is_deaf:
+            coverage.add(read)
+            yield from _moments(read, front_end, stills)
+    if info.audio is not None and not coverage.heard_us and Modality.AUDIO not in unreadable:
         yield Unreadable(Modality.AUDIO, "nothing of its sound can be decoded.")
-    if sees:
-        times_us = fill_times(seen_us, info.duration_us or heard_us, gap_us=gap_us)
-        for frame in _fill(path, info, times_us, seen_us, front_end.short_side, num_threads):
-            yield _image(frame, front_end, stills)
+    if has_gaps(info) and Modality.IMAGE not in unreadable:
+        for frame in _fill(path, info, coverage, how):
+            coverage.add(frame)
+            yield from _moments(frame, front_end, stills)
+    if incomplete := coverage.incomplete(info.duration_us):
+        yield incomplete
 
 
 def read_again(
@@ -151,23 +151,25 @@ def _read_chosen(
             yield Modality.IMAGE, frame.time_us, partial(centre_square, frame.rgb, front_end)
 
 
-def _fill(
-    path: Path, info: MediaInfo, times_us: Sequence[int], seen_us: Sequence[int], short_side: int, num_threads: int
-) -> Iterator[media.Frame]:
-    """New frames at some times, as far as there really are any."""
+def _fill(path: Path, info: MediaInfo, coverage: Coverage, how: Decoding) -> Iterator[media.Frame]:
+    """New frames where the ones that there are lie too far apart, as far as there really are any."""
+    seen_us = list(coverage.frames_us)
+    times_us = fill_times(seen_us, info.duration_us or coverage.heard_us, gap_us=how.gap_us)
+    found = media.read_frames(path, info, times_us, short_side=how.short_side, num_threads=how.num_threads)
     seen = set(seen_us)
-    found = media.read_frames(path, info, times_us, short_side=short_side, num_threads=num_threads)
     yield from (frame for frame in found if frame.time_us not in seen)
 
 
-def _image(frame: media.Frame, front_end: FrontEnd, stills: Stills) -> Piece | LeftOut:
-    square = centre_square(frame.rgb, front_end)
-    if stills.repeats(frame.time_us, square):
-        return LeftOut(Modality.IMAGE, frame.time_us)
-    return Piece(Modality.IMAGE, frame.time_us, square)
-
-
-def _sound(second: media.Second) -> Piece | LeftOut:
-    if is_silent(second.waveform):
-        return LeftOut(Modality.AUDIO, second.start_us)
-    return Piece(Modality.AUDIO, second.start_us, padded_second(second.waveform))
+def _moments(
+    read: media.Frame | media.Second | media.Damage, front_end: FrontEnd, stills: Stills
+) -> Iterator[Piece | LeftOut]:
+    """The moment that a frame or a second makes, or that it makes none."""
+    match read:
+        case media.Frame(time_us=time_us, rgb=rgb):
+            square = centre_square(rgb, front_end)
+            is_new = not stills.repeats(time_us, square)
+            yield Piece(Modality.IMAGE, time_us, square) if is_new else LeftOut(Modality.IMAGE, time_us)
+        case media.Second(start_us=start_us, waveform=waveform) if is_silent(waveform):
+            yield LeftOut(Modality.AUDIO, start_us)
+        case media.Second(start_us=start_us, waveform=waveform):
+            yield Piece(Modality.AUDIO, start_us, padded_second(waveform))

@@ -24,7 +24,7 @@ class Ledger:
 
     Attributes:
         failures: files that could not be read, each with its reason.
-        partly: indexed files of which one side could not be decoded.
+        partly: indexed files of which one side, or a stretch, could not be decoded.
         num_indexed: files that are part of the library by this run, copies included.
         decoded_us: duration of the media read.
     """

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from avsearch import media
 from avsearch.errors import MediaError
 from avsearch.moments import MediaInfo, Modality
+from indexer.damage import Incomplete
 from indexer.discover import FoundFile
 from indexer.ingest import LeftOut, Piece, Read
 from indexer.plan import GAP_US
@@ -174,7 +175,7 @@ class Pipeline:
         match read:
             case LeftOut():
                 result.left_out[read.modality] += 1
-            case Unreadable():
+            case Unreadable() | Incomplete():
                 result.reason = f"{result.reason} {read.reason}".strip()
             case Piece():
                 self._pile_up(_Waiting(result, read))

@@ -22,7 +22,7 @@ class Unreadable:
     reason: str
 
 
-Decoded = media.Frame | media.Second | Unreadable
+Decoded = media.Frame | media.Second | media.Damage | Unreadable
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,12 @@ def is_short(info: MediaInfo) -> bool:
     return 0 < num_frames * video.width * video.height <= SHORT_PIXELS
 
 
-def _pass(path: Path, info: MediaInfo, how: Decoding) -> Iterator[media.Frame | media.Second]:
+def has_gaps(info: MediaInfo) -> bool:
+    """Whether frames may lie further apart than wanted, since `read_streams` gives keyframes of a video."""
+    return info.kind is MediaKind.VIDEO and info.video is not None and not is_short(info)
+
+
+def _pass(path: Path, info: MediaInfo, how: Decoding) -> Iterator[media.Frame | media.Second | media.Damage]:
     gap_us = how.gap_us if is_short(info) else None
     return media.read_pass(path, info, short_side=how.short_side, gap_us=gap_us, num_threads=how.num_threads)
 

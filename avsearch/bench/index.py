@@ -135,7 +135,6 @@ def _index_run(events: Sequence[Mapping[str, Any]], measured: Measured, peak: Pe
         command_s=measured.wall_s,
         command_cpu_s=measured.cpu_s,
         sum_rss_bytes=peak.sum_rss_bytes,
-        max_rss_bytes=measured.max_rss_bytes,
     )
 
 

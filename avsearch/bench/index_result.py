@@ -49,7 +49,6 @@ class IndexRun:
         command_s: seconds of the whole command, imports and all.
         command_cpu_s: CPU seconds of the whole command and all that it started.
         sum_rss_bytes: highest sum of the resident sizes of all its processes.
-        max_rss_bytes: highest resident size of any one of them, as the kernel kept it (ru_maxrss).
     """
 
     num_files: int
@@ -65,7 +64,6 @@ class IndexRun:
     command_s: float
     command_cpu_s: float
     sum_rss_bytes: int
-    max_rss_bytes: int
 
     def __post_init__(self) -> None:
         if self.num_files < 1 or self.wall_s <= 0:
@@ -150,7 +148,6 @@ class IndexBenchmark:
             ("whole command, s", "command_s", lambda run: run.command_s),
             ("CPU of the whole command, s", "command_cpu_s", lambda run: run.command_cpu_s),
             ("peak memory, MB (sum of RSS)", "sum_rss_mb", lambda run: run.sum_rss_bytes / 1e6),
-            ("largest process, MB (ru_maxrss)", "max_rss_mb", lambda run: run.max_rss_bytes / 1e6),
         ]
         found = [_figure(name, key, [of(run) for run in self.runs]) for name, key, of in quantities]
         return (*found, *self._compared())

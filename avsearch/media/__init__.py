@@ -1,7 +1,7 @@
 """Media files through ffmpeg and Pillow; the only part that starts processes."""
 
 from avsearch.front_end import SAMPLE_RATE_HZ
-from avsearch.media.decode import read_pass
+from avsearch.media.decode import Damage, read_pass
 from avsearch.media.frames import Frame, FrameTimes, frame_times, read_frames, scaled_size
 from avsearch.media.intra import is_intra, read_intra_frames
 from avsearch.media.listing import MEDIA_EXTENSIONS, content_hash, media_files
@@ -14,6 +14,7 @@ __all__ = [
     "MEDIA_EXTENSIONS",
     "PICTURE_EXTENSIONS",
     "SAMPLE_RATE_HZ",
+    "Damage",
     "Frame",
     "FrameTimes",
     "Second",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -34,14 +35,28 @@ _TIME_WAIT_S = 30.0  # showinfo prints a frame's time before the frame comes
 _SOUND_BLOCK = SAMPLE_RATE_HZ * BYTES_PER_SAMPLE
 
 
+@dataclass(frozen=True)
+class Damage:
+    """What ffmpeg complained of in a file that it read to its end all the same.
+
+    Attributes:
+        words: the first complaint, as it was printed.
+        num_errors: how many there were; those that repeat one before count as one.
+    """
+
+    words: str
+    num_errors: int
+
+
 def read_pass(
     path: Path, info: MediaInfo, *, short_side: int, gap_us: int | None = None, num_threads: int = 0
-) -> Iterator[Frame | Second]:
+) -> Iterator[Frame | Second | Damage]:
     """Keyframes at least a second apart with their true times, and every second of sound, as they come.
 
     Keyframes decode on their own, so this costs a small part of decoding all frames. Both kinds come in the
     order of time; memory does not grow with the file's length. A still picture is one frame. Decoders that
     know no keyframes (AV1, VP9), and containers without true times, give other frames too, still as far apart.
+    Last comes what the decoders complained of, if they did.
 
     Args:
         path: the file.
@@ -68,6 +83,8 @@ def read_pass(
                 process.grant(_PATIENCE_PER_SECOND * (end_us - reached_us) / SECOND_US)
                 reached_us = end_us
             yield read
+    if complaints := process.complaints():
+        yield Damage(complaints[0], len(complaints))
 
 
 class _FrameTimes:

@@ -31,7 +31,6 @@ class Measured:
         errors: the end of what it wrote to stderr.
         wall_s: from its start to its end, in seconds.
         cpu_s: CPU seconds of it and of the processes that it waited for.
-        max_rss_bytes: the most memory that any single one of them had.
     """
 
     status: int
@@ -39,7 +38,6 @@ class Measured:
     errors: str
     wall_s: float
     cpu_s: float
-    max_rss_bytes: int
 
 
 def run_measured(
@@ -78,7 +76,6 @@ def run_measured(
             errors=_content(errors.fileno())[-_ERRORS_KEPT:].decode("utf-8", "replace"),
             wall_s=wall_s,
             cpu_s=usage.ru_utime + usage.ru_stime,
-            max_rss_bytes=usage.ru_maxrss * 1024,
         )
 
 

@@ -51,6 +51,11 @@ class Running:
         """The end of what the process printed, without the file's name; complete once `running` has ended."""
         return self.errors.replace(safety.printed_name(self.path), b"").decode("utf-8", "replace")
 
+    def complaints(self) -> list[str]:
+        """The errors that it printed, in their order, without names and addresses of parts of ffmpeg."""
+        lines = [line for line in self.stderr.splitlines() if _ERROR.match(line)]
+        return [_ERROR.sub("", line).strip().rstrip(".") for line in lines]
+
     def read(self, size: int) -> bytes:
         """Exactly `size` bytes, or fewer at the end of the output.
 
@@ -269,14 +274,13 @@ def _broken_off(current: Running) -> str:
     """What a limit kept it from reading, whatever its exit status; empty if nothing."""
     if current.process.returncode in _TOO_MUCH_CPU:
         return "decoding it takes too much computing time."
-    told = "\n".join(_ERROR.sub("", line) for line in current.stderr.splitlines() if _ERROR.match(line))
+    told = "\n".join(current.complaints())
     return next((f"{why}." for words, why in safety.BROKEN_OFF.items() if re.search(words, told)), "")
 
 
 def _reason(current: Running) -> str:
     """The last two errors that ffmpeg printed: what went wrong inside, and what that came to."""
-    told = [_ERROR.sub("", line) for line in current.stderr.splitlines() if _ERROR.match(line)]
-    told = [line.strip().rstrip(".") for line in told]
+    told = current.complaints()
     if any(_NOTHING_DECODED.search(line) for line in told):
         return f"not one packet of it can be decoded ({told[0]})."
     told = told[-2:]

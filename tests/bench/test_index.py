@@ -53,8 +53,7 @@ def test_the_parts_of_a_run_fit_into_it(result):
         assert run.embed_cpu_s > 0
         assert 0 < run.load_s < run.command_s
         assert 0 < run.efficiency(result.machine.num_cores) <= 1
-        assert run.max_rss_bytes > 100_000_000  # torch alone is more
-        assert run.sum_rss_bytes > run.max_rss_bytes * 0.8  # sampled, the other is not
+        assert run.sum_rss_bytes > 100_000_000  # torch alone is more
 
 
 def test_ffmpeg_alone_decodes_what_was_decoded_and_no_copy_or_failure(result):

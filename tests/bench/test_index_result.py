@@ -24,7 +24,6 @@ RUN = IndexRun(
     command_s=24.0,
     command_cpu_s=40.0,
     sum_rss_bytes=900_000_000,
-    max_rss_bytes=500_000_000,
 )
 
 

@@ -39,6 +39,7 @@ def tiff(width, height, num_tiles=1, *, order="<", is_big=False):
 HUGE = {
     "huge.png": lambda: attacks.png(30_000, 30_000),
     "wide.png": lambda: attacks.png(30_000, 8_000),
+    "thin.png": lambda: attacks.png(30_000, 3_000),  # Pillow itself refuses no more than twice as many pixels
     "huge.bmp": lambda: bmp(30_000, 30_000),
     "huge.tif": lambda: tiff(30_000, 30_000),
     "huge.ppm": lambda: b"P6 30000 30000 255\n",

@@ -23,20 +23,18 @@ def test_a_process_is_measured_with_its_output_and_its_status():
     assert measured.cpu_s < 0.3
 
 
-def test_cpu_time_and_memory_are_what_the_process_says_of_itself():
-    """A child that it waits for counts; the largest process counts alone."""
+def test_cpu_time_is_what_the_process_says_of_itself():
+    """A child that it waits for counts."""
     code = """
 import resource, subprocess, sys, time
 subprocess.run([sys.executable, "-c", "import time\\nwhile time.process_time() < 0.3: pass"])
-block = b"x" * 80_000_000
 times = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-print(sum(it.ru_utime + it.ru_stime for it in times), times[0].ru_maxrss)
+print(sum(it.ru_utime + it.ru_stime for it in times))
 """
     measured = python(code)
-    cpu_s, kilobytes = map(float, measured.output.split())
+    cpu_s = float(measured.output)
     assert measured.cpu_s == pytest.approx(cpu_s, abs=0.1)
     assert measured.cpu_s > 0.3
-    assert measured.max_rss_bytes == pytest.approx(kilobytes * 1024, rel=0.05)
 
 
 def test_a_process_that_takes_too_long_is_killed_with_all_of_its_group(tmp_path):

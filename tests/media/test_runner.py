@@ -140,6 +140,7 @@ def test_patience_and_computing_time_grow_with_what_has_come(tmp_path):
     ) as process:
         pid = process.process.pid
         before_s = resource.prlimit(pid, resource.RLIMIT_CPU)[0]
+        assert before_s == 5 * os.cpu_count() + 60
         process.grant(100.0)
         assert resource.prlimit(pid, resource.RLIMIT_CPU)[0] == before_s + 100 * os.cpu_count()
         assert 104 < process.patience_s <= 105
@@ -165,7 +166,18 @@ def test_a_process_leaves_no_core_dump(tmp_path, monkeypatch, protected):
 
 
 def test_a_process_has_no_standard_input(tmp_path):
-    assert run(python("import sys; print([sys.stdin.read()])"), path=tmp_path, timeout_s=20)[0] == b"['']\n"
+    """Ours holds a word here, which ffmpeg would take for commands."""
+    ours, (reading_end, writing_end) = os.dup(0), os.pipe()
+    os.write(writing_end, b"quit")
+    os.close(writing_end)
+    os.dup2(reading_end, 0)
+    try:
+        output, _ = run(python("import sys; print([sys.stdin.read()])"), path=tmp_path, timeout_s=20)
+    finally:
+        os.dup2(ours, 0)
+        os.close(ours)
+        os.close(reading_end)
+    assert output == b"['']\n"
 
 
 @protections

@@ -57,11 +57,11 @@ def test_files_of_the_test_split_are_never_opened(tmp_path, job, clips_folder, n
 
 
 def test_the_watch_over_test_files_works(tmp_path, never_opened):
-    never_opened([tmp_path / "a.mp4"])
+    (tmp_path / "a.mp4").write_bytes(b"0")
+    (tmp_path / "b.mp4").write_bytes(b"0")
+    never_opened([tmp_path / "a.mp4", tmp_path / "b.mp4"])
     with pytest.raises(AssertionError, match="touches"):
         media.content_hash(tmp_path / "a.mp4")
-    (tmp_path / "b.mp4").write_bytes(b"0")
-    never_opened([tmp_path / "b.mp4"])
     with pytest.raises(AssertionError, match="touches"):
         media.probe(tmp_path / "b.mp4")
 
