@@ -146,7 +146,7 @@ def _coverage(ids: range, encoder: EncoderRecord) -> tuple[Coverage, ...]:
 def questions(catalog: CatalogWriter, footage: Path) -> dict[str, Callable[[], object]]:
     """What changes nothing, by name."""
     active, pending = catalog.encoders()
-    folder = footage / "shoot 0042"
+    folder = footage / "shoot 0002"
     return {
         "status": catalog.status,
         "snapshot": catalog.snapshot,
@@ -159,7 +159,7 @@ def questions(catalog: CatalogWriter, footage: Path) -> dict[str, Callable[[], o
         "select: all of these": lambda: catalog.select_media(
             MediaFilter(kind=MediaKind.VIDEO, labels=LABELS[:3], under=footage, glob=f"{footage}/shoot 00*/**")
         ),
-        "files at a path": lambda: catalog.files_at(str(folder / "A042042 take.mp4")),
+        "files at a path": lambda: catalog.files_at(str(folder / "A002042 take.mp4")),
         "files at a folder": lambda: catalog.files_at(str(folder)),
         "files at the root": lambda: catalog.files_at(str(footage)),
         "files at a pattern": lambda: catalog.files_at(f"{footage}/**/*7 take.mp4"),
@@ -177,7 +177,7 @@ def questions(catalog: CatalogWriter, footage: Path) -> dict[str, Callable[[], o
 def changes(catalog: CatalogWriter, footage: Path) -> dict[str, Callable[[], object]]:
     """What changes the catalog, by name; to be done in this order."""
     return {
-        "remove a folder": lambda: catalog.remove_files([str(footage / "shoot 0042")]),
+        "remove a folder": lambda: catalog.remove_files([str(footage / "shoot 0002")]),
         "remove a pattern": lambda: catalog.remove_files([f"{footage}/**/*77 take.mp4"]),
         "forget what was removed": lambda: catalog.replace_segments(
             Replacement(old=(), new=(), forgotten=tuple(catalog.reclaimable_media()))
