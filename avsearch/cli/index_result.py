@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from avsearch.cli.output import counted, length_of, list_failures, say, shell_line
+from avsearch.cli.output import counted, length_of, list_failures, list_reasons, say, shell_line
 
 if TYPE_CHECKING:
     from avsearch.moments import Failed
@@ -57,7 +57,7 @@ def say_what_went_wrong(result: Indexed) -> None:
         say(f"{path}: is not there, or empty. Is its disk mounted? Nothing below it was marked as missing.")
     if result.partly:
         say(f"Indexed in part only: {counted(len(result.partly), 'file')}.")
-        list_failures(result.partly)
+        list_reasons(result.partly)
     if result.failures:
         say(f"Not read: {counted(len(result.failures), 'file')}.")
         list_failures(result.failures)

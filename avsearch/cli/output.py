@@ -78,10 +78,7 @@ def list_failures(failures: Sequence[Failed]) -> None:
     """The first files that could not be used, each with its reason; then how often each reason occurs."""
     if not failures:
         return
-    for failure in failures[:FAILURES_SHOWN]:
-        say(f"  {failure.path}: {failure.reason}")
-    if len(failures) > FAILURES_SHOWN:
-        say(f"  and {len(failures) - FAILURES_SHOWN} more.")
+    list_reasons(failures)
     by_reason: dict[str, list[Failed]] = {}
     for failure in failures:
         by_reason.setdefault(failure.reason, []).append(failure)
@@ -89,6 +86,14 @@ def list_failures(failures: Sequence[Failed]) -> None:
     rows = [[str(len(files)), reason, str(files[0].path)] for reason, files in counted]
     say("", "Failures by reason:")
     print_table(["files", "reason", "one of them"], rows, right=["files"], to=sys.stderr)
+
+
+def list_reasons(failures: Sequence[Failed]) -> None:
+    """The first files of some, each with its reason, and how many more there are."""
+    for failure in failures[:FAILURES_SHOWN]:
+        say(f"  {failure.path}: {failure.reason}")
+    if len(failures) > FAILURES_SHOWN:
+        say(f"  and {len(failures) - FAILURES_SHOWN} more.")
 
 
 def shell_line(words: Sequence[str]) -> str:
