@@ -15,13 +15,14 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from avsearch.errors import TrainingError
+from avsearch.models.network import Network
 
 
 @dataclass(frozen=True)
 class Learner:
     """All that a training step changes."""
 
-    network: nn.Module
+    network: Network
     objective: nn.Module
     optimizer: torch.optim.Optimizer
 

@@ -17,7 +17,7 @@ import torch
 from avsearch import features
 from avsearch.encoder import fast_bfloat16
 from avsearch.errors import TrainingError
-from avsearch.models.ave import EMBEDDING_DIM, AVENet
+from avsearch.models.network import Network
 from avsearch.models.networks import NETWORKS, save_network
 from avsearch.models.weights import WeightsHeader
 from avsearch.moments import Failed, Modality, Progress
@@ -27,7 +27,7 @@ from trainer.dataset import Batch, training_batches
 from trainer.objectives import objective
 from trainer.preparation import Run, prepare
 from trainer.runlog import RunLog, data_fingerprint, provenance
-from trainer.validation import Validation, embed, validate
+from trainer.validation import Validation, validate
 
 EVALUATIONS = 10
 _PAIRS_PER_VALIDATION_CLIP = 4
@@ -67,7 +67,7 @@ def train(job: TrainJob, progress: Progress) -> Trained:
     best = Validation(**state["best"])
     reached = {"validation": asdict(best), "best_step": state["best_step"], "steps": state["steps"]}
     load_checkpoint(_checkpoint(job, "best"), learner)
-    header = save_network(weights, learner.network, _header(run, reached))
+    header = save_network(weights, learner.network, _header(run, learner.network, reached))
     log.draw_curve()
     return Trained(weights, header, state["steps"], best, failures)
 
@@ -114,15 +114,10 @@ def _start(run: Run, learner: Learner) -> dict[str, Any]:
 
 
 def _initialise(run: Run, learner: Learner) -> None:
-    """Centre the vectors of the first batch, and start the threshold at their measured mean distance."""
-    network = learner.network
-    assert isinstance(network, AVENet)
+    """Let the network measure the first batch, where it has something to begin from."""
     first = next(training_batches(run.train, run.config, seed=run.job.seed, steps=range(1))).to(run.device)
     frames = features.image_tensor(first.frames, run.config.front_end)
-    network.centre(frames, features.log_spectrogram(first.sounds, run.config.front_end))
-    with torch.no_grad():
-        images, sounds = embed(network, first, run.config.front_end, run.device)
-    network.set_threshold(float(torch.linalg.vector_norm(images - sounds, dim=1).mean()))
+    learner.network.start(frames, features.log_spectrogram(first.sounds, run.config.front_end))
 
 
 def _resumed(run: Run, state: dict[str, Any]) -> dict[str, Any]:
@@ -145,7 +140,6 @@ def _affordable_steps(run: Run, learner: Learner) -> int:
         ends.append(time.monotonic())  # waiting for the batch included
     times = [end - begin for begin, end in pairwise(ends)]
     began = time.monotonic()
-    assert isinstance(trial.network, AVENet)
     validate(trial.network, run.held_out, run.config.front_end, run.device)
     validation_s = time.monotonic() - began
     budget_s = (run.job.minutes or 0) * 60 - EVALUATIONS * validation_s - sum(times)
@@ -179,8 +173,8 @@ def _step(run: Run, learner: Learner, batch: Batch, *, learning_rate: float) -> 
             spectrograms = batch.shake.apply(spectrograms)
         frames = features.image_tensor(batch.frames, front_end).contiguous(memory_format=torch.channels_last)
     with torch.autocast(device.type, torch.bfloat16, enabled=fast_bfloat16(device)):
-        images, sounds = network.embed_images(frames), network.embed_sounds(spectrograms)  # type: ignore[operator]
-    loss = learner.objective(network, images, sounds, batch.media, batch.partner)
+        seen, heard = network.see(frames), network.hear(spectrograms)
+    loss = learner.objective(network, seen, heard, batch.media, batch.partner)
     value = float(loss.detach())
     for group in learner.optimizer.param_groups:
         group["lr"] = learning_rate
@@ -206,7 +200,6 @@ def learning_rate(config: TrainConfig, step: int, *, steps: int, num_clips: int)
 
 
 def _evaluate(run: Run, learner: Learner, state: dict[str, Any], log: RunLog) -> dict[str, Any]:
-    assert isinstance(learner.network, AVENet)
     found = validate(learner.network, run.held_out, run.config.front_end, run.device)
     log.add_validation(state["step"], found)
     if state["best"] is None or found.nearer >= state["best"]["nearer"]:
@@ -220,13 +213,13 @@ def _checkpoint(job: TrainJob, name: str) -> Path:
     return job.out / "checkpoints" / f"{name}.safetensors"
 
 
-def _header(run: Run, reached: dict[str, Any]) -> WeightsHeader:
+def _header(run: Run, network: Network, reached: dict[str, Any]) -> WeightsHeader:
     config = run.config
     return WeightsHeader(
         architecture=config.architecture,
         widths=config.widths,
         size=config.size,
-        dim=EMBEDDING_DIM,
+        dim=network.dim,
         modalities=tuple(Modality),
         num_frames=1,
         front_end=config.front_end,

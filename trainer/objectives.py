@@ -7,7 +7,7 @@ import math
 import torch
 from torch import nn
 
-from avsearch.models.ave import AVENet
+from avsearch.models.network import Network
 from trainer.config import Objective
 
 INITIAL_TEMPERATURE = 0.07  # CLIP's start
@@ -19,22 +19,22 @@ class AVC(nn.Module):
 
     def forward(
         self,
-        network: AVENet,
-        images: torch.Tensor,
-        sounds: torch.Tensor,
+        network: Network,
+        seen: torch.Tensor,
+        heard: torch.Tensor,
         media: torch.Tensor,
         partner: torch.Tensor,
     ) -> torch.Tensor:
-        """Unit rows (B, D) of B clips, their media and negative partners (B,) -> the mean cross-entropy."""
+        """What B clips look and sound like, their media and negative partners (B,) -> the mean cross-entropy."""
         del media  # the partners are of other media already
-        return avc_loss(network, images, sounds, partner)
+        return avc_loss(network, seen, heard, partner)
 
 
 class InfoNCE(nn.Module):
     """Each clip's frame must find its own second among all seconds of the batch, and the other way round.
 
-    Sounds of the same video are neither positive nor negative. The network's own threshold (fc3) learns beside
-    it, on fixed vectors, so that the network can also say whether a pair corresponds.
+    Sounds of the same video are neither positive nor negative. The network's own judgement learns beside it, on
+    fixed vectors, so that the network can also say whether a pair corresponds.
     """
 
     def __init__(self) -> None:
@@ -43,33 +43,34 @@ class InfoNCE(nn.Module):
 
     def forward(
         self,
-        network: AVENet,
-        images: torch.Tensor,
-        sounds: torch.Tensor,
+        network: Network,
+        seen: torch.Tensor,
+        heard: torch.Tensor,
         media: torch.Tensor,
         partner: torch.Tensor,
     ) -> torch.Tensor:
-        """Unit rows (B, D) of B clips, their media and negative partners (B,) -> the mean loss."""
+        """What B clips look and sound like, their media and negative partners (B,) -> the mean loss."""
         scale = self.log_scale.exp().clamp(max=MAX_SCALE)
-        contrast = info_nce_loss(images, sounds, media, scale)
-        return contrast + avc_loss(network, images.detach(), sounds.detach(), partner)
+        contrast = info_nce_loss(network.similarity(seen, heard), media, scale)
+        return contrast + avc_loss(network, seen.detach(), heard.detach(), partner)
 
 
-def avc_loss(network: AVENet, images: torch.Tensor, sounds: torch.Tensor, partner: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy over B positives (i, i) and B negatives (i, partner[i]); logits in, so softmax once."""
-    positive = network.correspondence(images, sounds)
-    negative = network.correspondence(images, sounds[partner])
-    truth = torch.arange(2, device=images.device).flip(0).repeat_interleave(len(images))  # 1..1 0..0
-    return nn.functional.cross_entropy(torch.cat([positive, negative]), truth)
+def avc_loss(network: Network, seen: torch.Tensor, heard: torch.Tensor, partner: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy over B positives (i, i) and B negatives (i, partner[i]).
+
+    It is the logistic loss of AVOL-Net's score, and with a network of two outputs, whose difference are the
+    log-odds, the same as softmax and cross-entropy: log-odds in, so the sigmoid is taken once.
+    """
+    positive = network.log_odds(seen, heard)
+    negative = network.log_odds(seen, heard[partner])
+    truth = torch.cat([torch.ones_like(positive), torch.zeros_like(negative)])
+    return nn.functional.binary_cross_entropy_with_logits(torch.cat([positive, negative]), truth)
 
 
-def info_nce_loss(
-    images: torch.Tensor, sounds: torch.Tensor, media: torch.Tensor, scale: torch.Tensor
-) -> torch.Tensor:
-    """Symmetric InfoNCE over cosines times `scale`; pairs of one video, but for (i, i), are left out."""
-    logits = scale * images @ sounds.T
+def info_nce_loss(similarity: torch.Tensor, media: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    """Symmetric InfoNCE over (B, B) similarities times `scale`; pairs of one video, but (i, i), are left out."""
     own = torch.eye(len(media), dtype=torch.bool, device=media.device)
-    logits = logits.masked_fill((media[:, None] == media[None, :]) & ~own, -torch.inf)
+    logits = (scale * similarity).masked_fill((media[:, None] == media[None, :]) & ~own, -torch.inf)
     truth = torch.arange(len(media), device=media.device)
     return (nn.functional.cross_entropy(logits, truth) + nn.functional.cross_entropy(logits.T, truth)) / 2
 

@@ -70,7 +70,37 @@ def ave_nce(size: str = "small") -> TrainConfig:
     )
 
 
-RECIPES: dict[str, Callable[[str], TrainConfig]] = {"ave": ave, "ave-nce": ave_nce}
+def l3(size: str = "small") -> TrainConfig:
+    """L3-Net on the corrected pairs, as in the AVE paper: to compare with, and for search in one modality."""
+    return replace(ave(size), name="l3", architecture="l3")
+
+
+def avol(size: str = "small") -> TrainConfig:
+    """AVOL-Net as published: does any place of this frame make this second of sound? For localization."""
+    return replace(ave(size), name="avol", architecture="avol")
+
+
+def avol_attention(size: str = "small") -> TrainConfig:
+    """AVOL-Net with soft attention in place of the maximum, which its authors name as the next step."""
+    return replace(ave(size), name="avol-attention", architecture="avol-attention")
+
+
+def avol_nce(size: str = "small") -> TrainConfig:
+    """AVOL-Net over cosines, the best place of each frame contrasted with every second of the batch.
+
+    InfoNCE over the maximum of the map, as in EZ-VSL (Mo and Morgado 2022, section 3.2).
+    """
+    return replace(ave_nce(size), name="avol-nce", architecture="avol-cosine")
+
+
+RECIPES: dict[str, Callable[[str], TrainConfig]] = {
+    "ave": ave,
+    "ave-nce": ave_nce,
+    "l3": l3,
+    "avol": avol,
+    "avol-attention": avol_attention,
+    "avol-nce": avol_nce,
+}
 
 
 def recipe(name: str, size: str) -> TrainConfig:

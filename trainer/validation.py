@@ -9,7 +9,7 @@ import torch
 from avsearch import features
 from avsearch.encoder import fast_bfloat16
 from avsearch.front_end import FrontEnd
-from avsearch.models.ave import AVENet
+from avsearch.models.network import Network
 from trainer.dataset import Batch
 
 _ROWS = 64
@@ -29,31 +29,31 @@ class Validation:
 
 
 @torch.inference_mode()
-def validate(network: AVENet, batch: Batch, front_end: FrontEnd, device: torch.device) -> Validation:
+def validate(network: Network, batch: Batch, front_end: FrontEnd, device: torch.device) -> Validation:
     """Judge every frame with every second, in evaluation mode; pairs of one video, but its own, are left out."""
     network.eval()
-    images, sounds = embed(network, batch, front_end, device)
-    network.train()
+    seen, heard = perceive(network, batch, front_end, device)
     negative = batch.media[:, None] != batch.media[None, :]
-    logits = network.fc3(torch.cdist(images, sounds).unsqueeze(-1))
-    says_yes = (logits[..., 1] > logits[..., 0]).cpu()
-    cosine = (images @ sounds.T).cpu()
+    odds = [network.log_odds(one.expand(len(heard), *one.shape[1:]), heard) for one in torch.split(seen, 1)]
+    says_yes = (torch.stack(odds) > 0).cpu()
+    cosine = (network.image_vectors(seen) @ network.sound_vectors(heard).T).cpu()
+    network.train()
     right_yes = says_yes.diagonal().float().mean()
     right_no = 1 - says_yes[negative].float().mean()
     nearer = (cosine.diagonal()[:, None] > cosine)[negative].float().mean()
     return Validation(avc_accuracy=float(right_yes + right_no) / 2, nearer=float(nearer))
 
 
-def embed(
-    network: AVENet, batch: Batch, front_end: FrontEnd, device: torch.device
+def perceive(
+    network: Network, batch: Batch, front_end: FrontEnd, device: torch.device
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """A batch -> unit rows (B, D) of its frames and of its seconds, on the device, a few rows at a time."""
-    images, sounds = [], []
+    """A batch -> what the network makes of its frames and of its seconds, on the device, a few at a time."""
+    seen, heard = [], []
     with torch.autocast(device.type, torch.bfloat16, enabled=fast_bfloat16(device)):
         for frames, waveforms in zip(
             torch.split(batch.frames, _ROWS), torch.split(batch.sounds, _ROWS), strict=True
         ):
             tensor = features.image_tensor(frames.to(device), front_end)
-            images.append(network.embed_images(tensor.contiguous(memory_format=torch.channels_last)))
-            sounds.append(network.embed_sounds(features.log_spectrogram(waveforms.to(device), front_end)))
-    return torch.cat(images), torch.cat(sounds)
+            seen.append(network.see(tensor.contiguous(memory_format=torch.channels_last)))
+            heard.append(network.hear(features.log_spectrogram(waveforms.to(device), front_end)))
+    return torch.cat(seen), torch.cat(heard)

@@ -8,7 +8,7 @@ import torch
 
 from avsearch.errors import UsageError
 from avsearch.front_end import PAPER_FRONT_END, SMALL_FRONT_END
-from avsearch.models.ave import EMBEDDING_DIM, AVENet
+from avsearch.models.ave import AVENet
 from avsearch.models.networks import save_network
 from avsearch.models.towers import PAPER_WIDTHS, SMALL_WIDTHS
 from avsearch.models.weights import WeightsHeader
@@ -33,7 +33,7 @@ def save_random_weights(path: Path, size: str) -> WeightsHeader:
         architecture="ave",
         widths=widths,
         size=size,
-        dim=EMBEDDING_DIM,
+        dim=network.dim,
         modalities=tuple(Modality),
         num_frames=1,
         front_end=front_end,

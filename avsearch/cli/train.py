@@ -22,7 +22,12 @@ Out = Annotated[
     Path, typer.Option("--out", metavar="RUN", help="Folder for the weights, the log, the curve and checkpoints.")
 ]
 Recipe = Annotated[
-    str, typer.Option("--recipe", metavar="NAME", help="ave-nce (better search) or ave (as published).")
+    str,
+    typer.Option(
+        "--recipe",
+        metavar="NAME",
+        help="ave-nce (best search), ave, l3, avol, avol-attention (as published, or named there) or avol-nce.",
+    ),
 ]
 Size = Annotated[str, typer.Option("--size", metavar="NAME", help="small (for a CPU) or paper (for a GPU).")]
 Steps = Annotated[int | None, typer.Option("--steps", metavar="N", min=1, help="Train this many steps.")]

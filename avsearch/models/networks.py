@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -10,9 +11,18 @@ from safetensors.torch import load_file
 
 from avsearch.errors import WeightsError
 from avsearch.models.ave import AVENet
+from avsearch.models.avol import AttentionAVOLNet, AVOLNet, CosineAVOLNet
+from avsearch.models.l3 import L3Net
+from avsearch.models.network import Network
 from avsearch.models.weights import TRAIN_HINT, WeightsHeader, read_usable_header, save_weights, verify_weights
 
-NETWORKS = {"ave": AVENet}
+NETWORKS: dict[str, Callable[[Sequence[int]], Network]] = {
+    "ave": AVENet,
+    "l3": L3Net,
+    "avol": AVOLNet,
+    "avol-cosine": CosineAVOLNet,
+    "avol-attention": AttentionAVOLNet,
+}
 """The network of each of `weights.ARCHITECTURES`."""
 
 
@@ -32,7 +42,7 @@ def save_network(path: Path, network: torch.nn.Module, header: WeightsHeader) ->
     return save_weights(path, {name: tensor.detach().cpu().numpy() for name, tensor in state.items()}, header)
 
 
-def load_network(path: Path) -> tuple[AVENet, WeightsHeader]:
+def load_network(path: Path) -> tuple[Network, WeightsHeader]:
     """Build the network that a weights file describes and fill it, on the CPU, in evaluation mode.
 
     Raises:

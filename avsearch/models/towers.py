@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+EMBEDDING_DIM = 128
 PAPER_WIDTHS = (64, 128, 256, 512)
 SMALL_WIDTHS = (32, 64, 128, 256)
 
@@ -42,3 +43,22 @@ def conv_unit(in_channels: int, out_channels: int, stride: int = 1) -> tuple[nn.
 def global_max(features: torch.Tensor) -> torch.Tensor:
     """pool4: (B, C, h, w) -> (B, C), the maximum over the whole map."""
     return features.amax(dim=(2, 3))
+
+
+def head(width: int) -> nn.Sequential:
+    """fc1, ReLU, fc2: (B, width) -> (B, 128)."""
+    return nn.Sequential(nn.Linear(width, EMBEDDING_DIM), nn.ReLU(), nn.Linear(EMBEDDING_DIM, EMBEDDING_DIM))
+
+
+@torch.no_grad()
+def lower_bias(layer: nn.Module, by: torch.Tensor) -> None:
+    """Subtract (channels,) from what a layer adds."""
+    assert isinstance(layer.bias, nn.Parameter)
+    layer.bias.sub_(by)
+
+
+@torch.no_grad()
+def scale_output(layer: nn.Module, by: torch.Tensor) -> None:
+    """Multiply all that a linear layer puts out by a number."""
+    for parameter in layer.parameters():
+        parameter.mul_(by)

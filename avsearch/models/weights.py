@@ -23,7 +23,7 @@ from avsearch.front_end import FrontEnd
 from avsearch.moments import Modality
 
 FORMAT_VERSION = 1
-ARCHITECTURES = ("ave",)
+ARCHITECTURES = ("ave", "l3", "avol", "avol-cosine", "avol-attention")
 _HEADER_KEY = "avsearch"
 TRAIN_HINT = "Train one with `avsearch train FOLDER --out RUN` and give RUN/encoder.safetensors."
 

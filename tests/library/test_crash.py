@@ -38,7 +38,7 @@ class Job:
 
     def run(self, out, stride, **options):
         environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
-        return subprocess.run(self.arguments(out, stride), check=True, env=environment, timeout=250, **options)
+        return subprocess.run(self.arguments(out, stride), check=True, env=environment, timeout=1500, **options)
 
 
 @pytest.fixture

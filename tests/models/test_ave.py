@@ -69,10 +69,9 @@ def test_a_pair_is_judged_by_the_distance_of_its_vectors():
         logits = network(pictures, spectrograms)
         images, sounds = network.embed_images(pictures), network.embed_sounds(spectrograms)
     weight, bias = network.fc3.weight[:, 0].tolist(), network.fc3.bias.tolist()
-    for row, image, sound in zip(logits.tolist(), images.tolist(), sounds.tolist(), strict=True):
-        assert row == pytest.approx(
-            [w * math.dist(image, sound) + b for w, b in zip(weight, bias, strict=True)], abs=1e-4
-        )
+    for found, image, sound in zip(logits.tolist(), images.tolist(), sounds.tolist(), strict=True):
+        no, yes = [w * math.dist(image, sound) + b for w, b in zip(weight, bias, strict=True)]
+        assert found == pytest.approx(yes - no, abs=1e-4)
 
 
 def test_a_small_distance_means_that_the_pair_corresponds():
@@ -80,14 +79,15 @@ def test_a_small_distance_means_that_the_pair_corresponds():
     image = unit_rows(1)
     near, far = image.clone(), -image
     with torch.no_grad():
-        assert network.correspondence(image, near).argmax() == 1
-        assert network.correspondence(image, far).argmax() == 0
+        assert network.log_odds(image, near) > 0
+        assert network.log_odds(image, far) < 0
 
 
 def test_the_gradient_at_equal_vectors_is_finite():
     network = tiny.network()
     images, sounds = unit_rows(4).requires_grad_(), unit_rows(4).requires_grad_()
-    torch.nn.functional.cross_entropy(network.correspondence(images, sounds), torch.tensor([1, 1, 0, 0])).backward()
+    truth = torch.tensor([1.0, 1.0, 0.0, 0.0])
+    torch.nn.functional.binary_cross_entropy_with_logits(network.log_odds(images, sounds), truth).backward()
     assert images.grad is not None
     assert sounds.grad is not None
     assert images.grad.isfinite().all()
@@ -101,8 +101,8 @@ def test_at_the_threshold_both_answers_are_equally_likely_and_nearer_pairs_corre
     angles = [2 * math.asin(min(factor * distance / 2, 1)) for factor in (0.9, 1.0, 1.1)]  # chords of the circle
     sounds = torch.tensor([[math.cos(angle), math.sin(angle)] for angle in angles], dtype=torch.float32)
     with torch.no_grad():
-        logits = network.correspondence(torch.tensor([[1.0, 0.0]]).expand(3, 2), sounds)
-    probabilities = logits.softmax(dim=1)[:, 1].tolist()
+        logits = network.log_odds(torch.tensor([[1.0, 0.0]]).expand(3, 2), sounds)
+    probabilities = logits.sigmoid().tolist()
     assert probabilities[1] == pytest.approx(0.5, abs=1e-3)
     assert probabilities[0] > 0.5
     assert probabilities[2] < 0.5 or distance > 2 / 1.1  # two unit vectors are at most 2 apart

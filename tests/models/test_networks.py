@@ -35,8 +35,8 @@ def test_each_architecture_that_headers_may_name_has_its_network():
 
 
 def test_an_architecture_of_tomorrow_is_refused_by_its_name(tmp_path):
-    tiny.save(tmp_path / "a", architecture="avol")
-    with pytest.raises(WeightsError, match=r"avol.*knows ave") as caught:
+    tiny.save(tmp_path / "a", architecture="next")
+    with pytest.raises(WeightsError, match=r"next.*knows ave") as caught:
         load_network(tmp_path / "a")
     assert "Upgrade" in caught.value.hint
 

@@ -9,12 +9,13 @@ from PIL import Image
 from avsearch import features, media
 from avsearch.encoder import load_encoder
 from avsearch.front_end import padded_second
+from avsearch.models.ave import AVENet
 from avsearch.models.weights import read_header, verify_weights
 from avsearch.moments import SECOND_US, Modality, Silent, Span
 from tests.models import tiny
 from tests.trainer.runs import losses
-from trainer import loop
 from trainer.loop import train
+from trainer.recipes import RECIPES
 
 
 def test_a_run_leaves_weights_log_curve_checkpoints_and_a_cache_that_is_not_decoded_again(
@@ -71,22 +72,27 @@ def test_the_front_end_in_the_weights_was_measured_on_the_training_sounds(job, c
     assert header.front_end.log_std == pytest.approx(float(spectrogram.std()), abs=0.5)
 
 
-def test_the_weights_encode_frames_and_sounds(job):
-    encoder = load_encoder(train(job, Silent()).weights, "cpu")
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_weights_of_each_recipe_encode_frames_and_sounds(job, tiny_config, name):
+    trained = train(replace(job, config=tiny_config(name)), Silent())
+    encoder = load_encoder(trained.weights, "cpu")
+    dim = job.config.widths[-1] if name == "l3" else 128
+    assert (trained.header.architecture, trained.header.dim) == (tiny_config(name).architecture, dim)
     frames = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
-    assert encoder.encode_images(frames).shape == (2, 128)
-    assert encoder.encode_sounds(np.zeros((2, 48_000), np.float32)).shape == (2, 128)
+    for vectors in (encoder.encode_images(frames), encoder.encode_sounds(np.zeros((2, 48_000), np.float32))):
+        assert vectors.shape == (2, dim)
+        np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
 
 
 def test_the_threshold_starts_at_the_measured_mean_distance(job, monkeypatch):
     measured = []
-    original = loop.AVENet.set_threshold
+    original = AVENet.set_threshold
 
     def spy(self, distance):
         measured.append(distance)
         original(self, distance)
 
-    monkeypatch.setattr(loop.AVENet, "set_threshold", spy)
+    monkeypatch.setattr(AVENet, "set_threshold", spy)
     train(replace(job, steps=1), Silent())
     assert measured[0] == 1.0  # what a network is made with
     assert 0 < measured[1] < 2

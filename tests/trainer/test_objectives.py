@@ -68,7 +68,7 @@ def test_at_the_threshold_the_loss_is_the_logarithm_of_two():
 @pytest.mark.parametrize("scale", [1.0, 14.3])
 def test_the_contrastive_loss_is_that_of_a_plain_loop_with_pairs_of_one_video_left_out(scale):
     images, sounds = unit_rows(0), unit_rows(1)
-    ours = float(info_nce_loss(images, sounds, MEDIA, torch.tensor(scale)))
+    ours = float(info_nce_loss(images @ sounds.T, MEDIA, torch.tensor(scale)))
     truth = loop_info_nce(images.double().numpy(), sounds.double().numpy(), MEDIA.tolist(), scale)
     assert ours == pytest.approx(truth, rel=1e-5)
     unmasked = loop_info_nce(images.double().numpy(), sounds.double().numpy(), list(range(6)), scale)
@@ -77,7 +77,7 @@ def test_the_contrastive_loss_is_that_of_a_plain_loop_with_pairs_of_one_video_le
 
 def test_other_sounds_of_the_same_video_pull_no_vector():
     images, sounds = unit_rows(0), unit_rows(1).requires_grad_()
-    logits_of_one_pair = info_nce_loss(images[1:3], sounds[1:3], MEDIA[1:3], torch.tensor(10.0))
+    logits_of_one_pair = info_nce_loss(images[1:3] @ sounds[1:3].T, MEDIA[1:3], torch.tensor(10.0))
     assert float(logits_of_one_pair.detach()) == 0  # rows 1 and 2 are of one video: nothing to tell apart
     logits_of_one_pair.backward()
     assert sounds.grad is not None
@@ -96,7 +96,7 @@ def test_the_threshold_learns_beside_the_contrast_without_moving_the_vectors():
     network = tiny.network()
     alone, beside = unit_rows(0).requires_grad_(), unit_rows(0).requires_grad_()
     goal = InfoNCE()
-    info_nce_loss(alone, unit_rows(1), MEDIA, goal.log_scale.exp()).backward()
+    info_nce_loss(alone @ unit_rows(1).T, MEDIA, goal.log_scale.exp()).backward()
     goal(network, beside, unit_rows(1), MEDIA, PARTNER).backward()
     assert alone.grad is not None
     assert beside.grad is not None

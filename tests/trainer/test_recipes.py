@@ -4,8 +4,9 @@ import pytest
 
 from avsearch.errors import UsageError
 from avsearch.front_end import PAPER_FRONT_END, SMALL_FRONT_END
+from avsearch.models.weights import ARCHITECTURES
 from trainer.config import Augmentation, Objective, Schedule
-from trainer.recipes import recipe
+from trainer.recipes import RECIPES, recipe
 
 
 def test_the_paper_recipe_has_the_settings_that_the_paper_gives():
@@ -23,6 +24,16 @@ def test_the_small_size_crops_112_of_128_pixels():
     config = recipe("ave", "small")
     assert config.front_end == SMALL_FRONT_END
     assert round(128 * config.augmentation.smallest_crop) == 112
+
+
+@pytest.mark.parametrize("size", ["small", "paper"])
+@pytest.mark.parametrize("name", RECIPES)
+def test_each_recipe_is_of_its_name_and_of_a_network_that_there_is(name, size):
+    config = recipe(name, size)
+    assert (config.name, config.size) == (name, size)
+    assert config.architecture in ARCHITECTURES
+    contrasts = config.objective is Objective.INFO_NCE
+    assert contrasts is name.endswith("-nce")
 
 
 def test_both_recipes_train_the_same_network():

@@ -7,9 +7,10 @@ from avsearch.moments import Silent
 from tests.media.clips import make_clip
 from tests.trainer.runs import Interrupted, Recorder, losses
 from trainer.loop import train
+from trainer.recipes import RECIPES
 
 
-@pytest.mark.parametrize("name", ["ave", "ave-nce"])
+@pytest.mark.parametrize("name", RECIPES)
 def test_a_resumed_run_is_bit_for_bit_the_uninterrupted_one(tmp_path, job, tiny_config, name):
     job = replace(job, config=tiny_config(name, learning_rate=1e-2), steps=6)
     whole = train(replace(job, out=tmp_path / "whole"), Silent())

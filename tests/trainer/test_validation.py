@@ -8,7 +8,7 @@ from avsearch import features
 from tests.models import tiny
 from trainer import validation
 from trainer.dataset import Batch
-from trainer.validation import embed, validate
+from trainer.validation import perceive, validate
 
 CPU = torch.device("cpu")
 
@@ -28,11 +28,11 @@ def batch(count=10, num_media=5, seed=0):
 def spread_network(pairs):
     """Centred so that its answers differ: a threshold at the mean distance makes about half of them yes."""
     network = tiny.network()
-    images, sounds = embed(network, pairs, tiny.FRONT_END, CPU)
+    images, sounds = perceive(network, pairs, tiny.FRONT_END, CPU)
     with torch.no_grad():
         network.vision_head[2].bias -= 1.2 * images.mean(dim=0)
         network.audio_head[2].bias -= 1.2 * sounds.mean(dim=0)
-        images, sounds = embed(network, pairs, tiny.FRONT_END, CPU)
+        images, sounds = perceive(network, pairs, tiny.FRONT_END, CPU)
         network.set_threshold(float(torch.cdist(images, sounds).mean()))
     return network
 
@@ -84,7 +84,7 @@ def test_validation_teaches_the_batch_norms_nothing():
 def test_in_training_mode_the_batch_norms_would_have_moved():
     network = tiny.network().train()
     before = {name: buffer.clone() for name, buffer in network.named_buffers()}
-    embed(network, batch(), tiny.FRONT_END, CPU)
+    perceive(network, batch(), tiny.FRONT_END, CPU)
     assert not all(torch.equal(buffer, before[name]) for name, buffer in network.named_buffers())
 
 
@@ -92,9 +92,9 @@ def test_a_row_is_judged_alike_alone_and_among_many():
     pairs = batch(count=70, num_media=7)
     network = tiny.network()
     with torch.no_grad():
-        images, sounds = embed(network, pairs, tiny.FRONT_END, CPU)
+        images, sounds = perceive(network, pairs, tiny.FRONT_END, CPU)
         first = Batch(pairs.frames[:1], pairs.sounds[:1], pairs.media[:1], pairs.partner[:1])
-        image, sound = embed(network, first, tiny.FRONT_END, CPU)
+        image, sound = perceive(network, first, tiny.FRONT_END, CPU)
     assert images.shape == sounds.shape == (70, 128)
     torch.testing.assert_close(images[:1], image)
     torch.testing.assert_close(sounds[:1], sound)
@@ -104,6 +104,6 @@ def test_a_network_that_tells_all_pairs_right_reaches_one(monkeypatch):
     pairs = batch(count=6, num_media=6)
     network = tiny.network()
     network.set_threshold(0.7)
-    monkeypatch.setattr(validation, "embed", lambda *_: (torch.eye(6, 128), torch.eye(6, 128)))
+    monkeypatch.setattr(validation, "perceive", lambda *_: (torch.eye(6, 128), torch.eye(6, 128)))
     found = validate(network, pairs, tiny.FRONT_END, CPU)
     assert (found.avc_accuracy, found.nearer) == (1.0, 1.0)

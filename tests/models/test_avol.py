@@ -1,0 +1,114 @@
+import math
+
+import pytest
+import torch
+
+from avsearch.models.avol import INITIAL_SPREAD, AttentionAVOLNet, AVOLNet, CosineAVOLNet
+from avsearch.models.towers import PAPER_WIDTHS
+from tests.models import tiny
+
+KINDS = [AVOLNet, CosineAVOLNet, AttentionAVOLNet]
+
+
+def made(kind, seed=0):
+    torch.manual_seed(seed)
+    return kind(tiny.WIDTHS).eval()
+
+
+def inputs(count=4, seed=1):
+    torch.manual_seed(seed)
+    return torch.randn(count, *tiny.FRONT_END.image_shape), torch.randn(count, *tiny.FRONT_END.audio_shape)
+
+
+def test_the_paper_size_has_the_parameters_counted_by_hand():
+    with torch.device("meta"):
+        network = AVOLNet(PAPER_WIDTHS)
+    towers = 4_687_296 + 4_686_144  # as counted for AVE-Net
+    head = 512 * 128 + 128 + 128 * 128 + 128
+    assert sum(it.numel() for it in network.parameters()) == towers + 2 * head + 2
+
+
+def test_a_picture_of_224_pixels_is_a_map_of_14_by_14():
+    with torch.no_grad():
+        assert made(AVOLNet).see(torch.zeros(1, 3, 224, 224)).shape == (1, 128, 14, 14)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_places_answers_are_those_of_a_plain_loop(kind):
+    network = made(kind)
+    with torch.no_grad():
+        network.scale.fill_(0.7)
+        network.shift.fill_(-0.3)
+        seen, heard = network.see(inputs()[0]), network.hear(inputs()[1])
+        answers, odds = network.answers(seen, heard), network.log_odds(seen, heard)
+    for pair in range(4):
+        loop = [
+            0.7 * sum(a * b for a, b in zip(place.tolist(), heard[pair].tolist(), strict=True)) - 0.3
+            for place in seen[pair].flatten(1).T
+        ]
+        assert answers[pair].flatten().tolist() == pytest.approx(loop, abs=1e-4)
+        if kind is AttentionAVOLNet:  # sharpness 1 at the start
+            weights = [math.exp(answer) for answer in loop]
+            mean = sum(weight * answer for weight, answer in zip(weights, loop, strict=True)) / sum(weights)
+            assert float(odds[pair]) == pytest.approx(mean, abs=1e-4)
+        else:
+            assert float(odds[pair]) == pytest.approx(max(loop), abs=1e-4)
+
+
+def test_only_the_best_place_learns_from_a_maximum_and_all_of_them_from_attention():
+    for kind, expected in ((AVOLNet, 1), (AttentionAVOLNet, 4)):
+        network = made(kind)
+        seen = torch.randn(1, 128, 2, 2, requires_grad=True)
+        network.log_odds(seen, torch.randn(1, 128)).sum().backward()
+        assert int((seen.grad.abs().sum(dim=1) > 0).sum()) == expected
+
+
+def test_the_sharpest_attention_is_the_maximum_and_the_bluntest_the_mean():
+    network = made(AttentionAVOLNet)
+    seen, heard = torch.randn(3, 128, 4, 4), torch.randn(3, 128)
+    answers = network.answers(seen, heard)
+    with torch.no_grad():
+        network.log_sharpness.fill_(math.log(1e6))
+        torch.testing.assert_close(network.log_odds(seen, heard), answers.amax(dim=(1, 2)))
+        network.log_sharpness.fill_(math.log(1e-9))
+        torch.testing.assert_close(network.log_odds(seen, heard), answers.mean(dim=(1, 2)))
+
+
+def test_the_similarity_is_the_largest_cosine_of_each_map_with_each_sound():
+    network = made(CosineAVOLNet)
+    with torch.no_grad():
+        seen, heard = network.see(inputs(3)[0]), network.hear(inputs(5)[1])
+        found = network.similarity(seen, heard)
+        raw = network.map_of(inputs(3)[0])
+    assert found.shape == (3, 5)
+    for row in range(3):
+        for column in range(5):
+            places = raw[row].flatten(1).T
+            cosines = torch.nn.functional.cosine_similarity(places, heard[column][None])
+            assert float(found[row, column]) == pytest.approx(float(cosines.max()), abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_vector_for_search_has_length_one_and_answers_as_the_mean_place_does(kind):
+    network = made(kind)
+    images, sounds = inputs()
+    with torch.no_grad():
+        vectors, seen, heard = network.embed_images(images), network.see(images), network.hear(sounds)
+        products = vectors @ heard.T
+    torch.testing.assert_close(vectors.norm(dim=1), torch.ones(4))
+    means = torch.einsum("bdhw,md->bmhw", seen, heard).mean(dim=(2, 3))
+    torch.testing.assert_close(products.argsort(dim=1), means.argsort(dim=1))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_first_batch_calibrates_the_answers(kind):
+    network = made(kind)
+    images, sounds = inputs(16)
+    network.start(images, sounds)
+    with torch.no_grad():
+        odds = network(images, sounds)
+        raw, answers = network.map_of(images), network.answers(network.see(images), network.hear(sounds))
+    assert float(odds.mean()) == pytest.approx(0, abs=1e-3)
+    assert float(answers.amax(dim=(1, 2)).std()) == pytest.approx(INITIAL_SPREAD, rel=0.01)
+    torch.testing.assert_close(raw.mean(dim=(0, 2, 3)), torch.zeros(128), atol=1e-4, rtol=0)
+    assert float(raw.norm(dim=1).mean()) == pytest.approx(1.0, abs=1e-3)
