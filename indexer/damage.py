@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from avsearch.media import Damage, Frame, Second
-from avsearch.moments import SECOND_US
-from indexer.repeats import is_silent
+from avsearch.media import Damage
+from avsearch.moments import SECOND_US, Modality
 
 _MOST_TOLD = 3
 
@@ -20,35 +19,33 @@ class Incomplete:
 
 
 @dataclass
-class Coverage:
+class Timeline:
     """Where a file has pictures and sound, and what the decoders complained of.
 
     Attributes:
         gap_us: the longest that image moments may lie apart, in microseconds.
         frames_us: the times of all frames.
         heard_us: where the sound ends.
+        damage: the first complaints of the decoders.
     """
 
     gap_us: int
     frames_us: list[int] = field(default_factory=list)
     heard_us: int = 0
+    damage: Damage | None = None
     _seconds_us: list[int] = field(default_factory=list)
     _num_silent: int = 0
-    _damage: Damage | None = None
 
-    def add(self, read: Frame | Second | Damage) -> None:
-        """Take in what has been decoded; of a kind in any order."""
-        match read:
-            case Frame():
-                self.frames_us.append(read.time_us)
-            case Second():
-                self.heard_us = max(self.heard_us, read.start_us + SECOND_US)
-                if is_silent(read.waveform):
-                    self._num_silent += 1
-                else:
-                    self._seconds_us.append(read.start_us)
-            case Damage():
-                self._damage = self._damage or read
+    def add(self, modality: Modality, start_us: int, *, is_left_out: bool) -> None:
+        """Take in a frame or a second that was decoded, in any order; a second that is left out is silent."""
+        if modality is Modality.IMAGE:
+            self.frames_us.append(start_us)
+            return
+        self.heard_us = max(self.heard_us, start_us + SECOND_US)
+        if is_left_out:
+            self._num_silent += 1
+        else:
+            self._seconds_us.append(start_us)
 
     def incomplete(self, end_us: int) -> Incomplete | None:
         """What is missing up to the end that the header gives, if the decoders complained.
@@ -57,18 +54,18 @@ class Coverage:
         nothing is missing. What cannot be decoded in the middle of a sound is heard as silence: that is damage
         where pictures are missing too, or where the complaints are as many as the silent seconds.
         """
-        if self._damage is None:
+        if self.damage is None:
             return None
         pictures = list(stretches(self.frames_us, end_us, limit_us=self.gap_us + SECOND_US))
         sounds = list(stretches(self._seconds_us, end_us, limit_us=2 * SECOND_US, length_us=SECOND_US))
-        if self._num_silent > self._damage.num_errors:
+        if self._num_silent > self.damage.num_errors:
             sounds = [hole for hole in sounds if hole[1] == end_us or any(_overlap(hole, it) for it in pictures)]
         told = [f"no pictures {_listed(pictures)}"] if pictures else []
         told += [f"no sound {_listed(sounds)}"] if sounds else []
         if not told:
             return None
         missing = " and ".join(told)
-        return Incomplete(f"{missing[0].upper()}{missing[1:]}: it is damaged ({self._damage.words}).")
+        return Incomplete(f"{missing[0].upper()}{missing[1:]}: it is damaged ({self.damage.words}).")
 
 
 def stretches(

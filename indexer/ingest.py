@@ -16,7 +16,7 @@ from avsearch import media
 from avsearch.errors import MediaError
 from avsearch.front_end import FrontEnd, centre_square, padded_second
 from avsearch.moments import SECOND_US, MediaInfo, MediaKind, Modality
-from indexer.damage import Coverage, Incomplete
+from indexer.damage import Incomplete, Timeline
 from indexer.plan import GAP_US, fill_times
 from indexer.repeats import Stills, is_silent
 from indexer.streams import Decoding, Unreadable, has_gaps, read_streams
@@ -59,22 +59,22 @@ def read_pieces(
     Raises:
         MediaError: nothing of it can be decoded.
     """
-    stills, coverage, unreadable = Stills(), Coverage(gap_us), set[Modality]()
+    stills, timeline, unreadable = Stills(), Timeline(gap_us), set[Modality]()
     how = Decoding(front_end.short_side, gap_us, num_threads)
     for read in read_streams(path, info, how):
         if isinstance(read, Unreadable):
             unreadable.add(read.modality)
             yield read
+        elif isinstance(read, media.Damage):
+            timeline.damage = timeline.damage or read
         else:
-            coverage.add(read)
-            yield from _moments(read, front_end, stills)
-    if info.audio is not None and not coverage.heard_us and Modality.AUDIO not in unreadable:
+            yield _moment(read, front_end, stills, timeline)
+    if info.audio is not None and not timeline.heard_us and Modality.AUDIO not in unreadable:
         yield Unreadable(Modality.AUDIO, "nothing of its sound can be decoded.")
     if has_gaps(info) and Modality.IMAGE not in unreadable:
-        for frame in _fill(path, info, coverage, how):
-            coverage.add(frame)
-            yield from _moments(frame, front_end, stills)
-    if incomplete := coverage.incomplete(info.duration_us):
+        for frame in _fill(path, info, timeline, how):
+            yield _moment(frame, front_end, stills, timeline)
+    if incomplete := timeline.incomplete(info.duration_us):
         yield incomplete
 
 
@@ -151,25 +151,27 @@ def _read_chosen(
             yield Modality.IMAGE, frame.time_us, partial(centre_square, frame.rgb, front_end)
 
 
-def _fill(path: Path, info: MediaInfo, coverage: Coverage, how: Decoding) -> Iterator[media.Frame]:
+def _fill(path: Path, info: MediaInfo, timeline: Timeline, how: Decoding) -> Iterator[media.Frame]:
     """New frames where the ones that there are lie too far apart, as far as there really are any."""
-    seen_us = list(coverage.frames_us)
-    times_us = fill_times(seen_us, info.duration_us or coverage.heard_us, gap_us=how.gap_us)
+    seen_us = list(timeline.frames_us)
+    times_us = fill_times(seen_us, info.duration_us or timeline.heard_us, gap_us=how.gap_us)
     found = media.read_frames(path, info, times_us, short_side=how.short_side, num_threads=how.num_threads)
     seen = set(seen_us)
     yield from (frame for frame in found if frame.time_us not in seen)
 
 
-def _moments(
-    read: media.Frame | media.Second | media.Damage, front_end: FrontEnd, stills: Stills
-) -> Iterator[Piece | LeftOut]:
-    """The moment that a frame or a second makes, or that it makes none."""
-    match read:
-        case media.Frame(time_us=time_us, rgb=rgb):
-            square = centre_square(rgb, front_end)
-            is_new = not stills.repeats(time_us, square)
-            yield Piece(Modality.IMAGE, time_us, square) if is_new else LeftOut(Modality.IMAGE, time_us)
-        case media.Second(start_us=start_us, waveform=waveform) if is_silent(waveform):
-            yield LeftOut(Modality.AUDIO, start_us)
-        case media.Second(start_us=start_us, waveform=waveform):
-            yield Piece(Modality.AUDIO, start_us, padded_second(waveform))
+def _moment(
+    read: media.Frame | media.Second, front_end: FrontEnd, stills: Stills, timeline: Timeline
+) -> Piece | LeftOut:
+    """The moment that a frame or a second makes, or that it makes none; the timeline learns of it."""
+    moment: Piece | LeftOut
+    if isinstance(read, media.Frame):
+        square = centre_square(read.rgb, front_end)
+        is_new = not stills.repeats(read.time_us, square)
+        moment = Piece(Modality.IMAGE, read.time_us, square) if is_new else LeftOut(Modality.IMAGE, read.time_us)
+    elif is_silent(read.waveform):
+        moment = LeftOut(Modality.AUDIO, read.start_us)
+    else:
+        moment = Piece(Modality.AUDIO, read.start_us, padded_second(read.waveform))
+    timeline.add(moment.modality, moment.start_us, is_left_out=isinstance(moment, LeftOut))
+    return moment

@@ -34,9 +34,8 @@ def read_selection(connection: Connection, wanted: MediaFilter, roots: Sequence[
 def read_files_at(connection: Connection, target: str, roots: Sequence[Root]) -> list[tuple[Root, FileState]]:
     """The known files that a path or a pattern names; an existing or a known path is no pattern."""
     root_of = {root.id: root for root in roots}
-    rows = _rows_at(
-        connection, select(file), target, roots
-    )  # in SQL, an order would make it walk through all files
+    rows = _rows_at(connection, select(file), target, roots)
+    # Sorted here: asked for an order, SQLite walks through all files in it.
     ordered = sorted(rows, key=lambda row: (row.root_id, row.path))
     return [(root_of[row.root_id], file_state(row)) for row in ordered]
 

@@ -26,7 +26,7 @@ Recipe = Annotated[
     typer.Option(
         "--recipe",
         metavar="NAME",
-        help="ave-nce (best search), ave, l3, avol, avol-attention (as published, or named there) or avol-nce.",
+        help="ave-nce (better search than ave); ave, l3, avol (as published); avol-attention, avol-nce.",
     ),
 ]
 Size = Annotated[str, typer.Option("--size", metavar="NAME", help="small (for a CPU) or paper (for a GPU).")]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
 
 import torch
 from safetensors.torch import load_file
@@ -24,16 +23,6 @@ NETWORKS: dict[str, Callable[[Sequence[int]], Network]] = {
     "avol-attention": AttentionAVOLNet,
 }
 """The network of each of `weights.ARCHITECTURES`."""
-
-
-class EmbeddingNetwork(Protocol):
-    """What an encoder needs of a network."""
-
-    def embed_images(self, images: torch.Tensor) -> torch.Tensor:
-        """(B, 3, side, side) float32 -> (B, D) float32 unit rows."""
-
-    def embed_sounds(self, spectrograms: torch.Tensor) -> torch.Tensor:
-        """(B, 1, rows, columns) float32 -> (B, D) float32 unit rows."""
 
 
 def save_network(path: Path, network: torch.nn.Module, header: WeightsHeader) -> WeightsHeader:

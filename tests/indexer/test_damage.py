@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from avsearch import media
 from avsearch.front_end import FrontEnd
-from indexer.damage import Coverage, Incomplete, stretches
+from avsearch.moments import Modality
+from indexer.damage import Incomplete, Timeline, stretches
 from indexer.ingest import read_pieces
 from tests.media.clips import ffmpeg, make_clip
 
@@ -62,12 +63,12 @@ def test_a_hole_in_the_middle_is_told_with_both_its_ends(clips, tmp_path, name):
 
 
 def test_a_pause_is_no_damage_without_a_complaint():
-    coverage = Coverage(GAP_US)
-    coverage.add(media.Frame(0, None))
-    assert coverage.incomplete(60_000_000) is None
-    coverage.add(media.Damage("Invalid data", 1))
-    assert coverage.incomplete(60_000_000).reason == "No pictures from 0:00 to 1:00: it is damaged (Invalid data)."
-    assert coverage.incomplete(3_000_000) is None
+    timeline = Timeline(GAP_US)
+    timeline.add(Modality.IMAGE, 0, is_left_out=False)
+    assert timeline.incomplete(60_000_000) is None
+    timeline.damage = media.Damage("Invalid data", 1)
+    assert timeline.incomplete(60_000_000).reason == "No pictures from 0:00 to 1:00: it is damaged (Invalid data)."
+    assert timeline.incomplete(3_000_000) is None
 
 
 @given(st.lists(st.integers(0, 100_000_000), min_size=1), st.integers(0, 100_000_000), st.integers(1, 9_000_000))
