@@ -13,7 +13,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from avsearch import features
 from avsearch.errors import UsageError
 from avsearch.front_end import FrontEnd
-from avsearch.models.network import Network
+from avsearch.models.network import Embedder
 from avsearch.models.networks import load_network
 from avsearch.models.weights import WeightsHeader
 
@@ -24,7 +24,7 @@ GPU_BATCH = 256
 class Encoder:
     """A loaded network; it declares what it needs through `header` and `front_end`."""
 
-    def __init__(self, network: Network, header: WeightsHeader, device: torch.device) -> None:
+    def __init__(self, network: Embedder, header: WeightsHeader, device: torch.device) -> None:
         self._network = network
         self._device = device
         self._num_threads = torch.get_num_threads()

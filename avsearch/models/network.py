@@ -1,4 +1,4 @@
-"""What every network of the papers does: see, hear, judge pairs, and give vectors to search with."""
+"""What every network does: give vectors to search with; those that are trained here also judge pairs."""
 
 from __future__ import annotations
 
@@ -8,17 +8,30 @@ import torch
 from torch import nn
 
 
-class Network(nn.Module, ABC):
-    """A network that judges whether a picture and a sound belong together.
-
-    What it makes of a batch of pictures ("seen") and of sounds ("heard") has a first dimension B; the rest is its
-    own affair: rows, or maps. Objectives and encoders use the methods below, and so suit any network.
+class Embedder(nn.Module, ABC):
+    """What an encoder needs of a network; of which modalities, the header of its weights says.
 
     Attributes:
         dim: length D of the vectors that are searched.
     """
 
     dim: int
+
+    @abstractmethod
+    def embed_images(self, images: torch.Tensor) -> torch.Tensor:
+        """(B, 3, side, side) float32 -> (B, D) float32 unit rows."""
+
+    @abstractmethod
+    def embed_sounds(self, spectrograms: torch.Tensor) -> torch.Tensor:
+        """(B, 1, rows, columns) float32 -> (B, D) float32 unit rows."""
+
+
+class Network(Embedder):
+    """A network that judges whether a picture and a sound belong together.
+
+    What it makes of a batch of pictures ("seen") and of sounds ("heard") has a first dimension B; the rest is its
+    own affair: rows, or maps. Objectives use the methods below, and so suit any network.
+    """
 
     @abstractmethod
     def see(self, images: torch.Tensor) -> torch.Tensor:
@@ -48,11 +61,9 @@ class Network(nn.Module, ABC):
         """Set what the first batch has to be measured for; called once, before the first step."""
 
     def embed_images(self, images: torch.Tensor) -> torch.Tensor:
-        """(B, 3, side, side) float32 -> (B, D) float32 unit rows."""
         return self.image_vectors(self.see(images))
 
     def embed_sounds(self, spectrograms: torch.Tensor) -> torch.Tensor:
-        """(B, 1, rows, columns) float32 -> (B, D) float32 unit rows."""
         return self.sound_vectors(self.hear(spectrograms))
 
     def forward(self, images: torch.Tensor, spectrograms: torch.Tensor) -> torch.Tensor:

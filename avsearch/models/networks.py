@@ -12,7 +12,7 @@ from avsearch.errors import WeightsError
 from avsearch.models.ave import AVENet
 from avsearch.models.avol import AttentionAVOLNet, AVOLNet, CosineAVOLNet
 from avsearch.models.l3 import L3Net
-from avsearch.models.network import Network
+from avsearch.models.network import Embedder, Network
 from avsearch.models.weights import TRAIN_HINT, WeightsHeader, read_usable_header, save_weights, verify_weights
 
 NETWORKS: dict[str, Callable[[Sequence[int]], Network]] = {
@@ -22,7 +22,16 @@ NETWORKS: dict[str, Callable[[Sequence[int]], Network]] = {
     "avol-cosine": CosineAVOLNet,
     "avol-attention": AttentionAVOLNet,
 }
-"""The network of each of `weights.ARCHITECTURES`."""
+"""The networks that can be trained here."""
+
+
+def build_network(header: WeightsHeader) -> Embedder:
+    """The network that a header describes, with random weights.
+
+    Raises:
+        IndexError, RuntimeError: there is no such network of these widths.
+    """
+    return NETWORKS[header.architecture](header.widths)
 
 
 def save_network(path: Path, network: torch.nn.Module, header: WeightsHeader) -> WeightsHeader:
@@ -31,7 +40,7 @@ def save_network(path: Path, network: torch.nn.Module, header: WeightsHeader) ->
     return save_weights(path, {name: tensor.detach().cpu().numpy() for name, tensor in state.items()}, header)
 
 
-def load_network(path: Path) -> tuple[Network, WeightsHeader]:
+def load_network(path: Path) -> tuple[Embedder, WeightsHeader]:
     """Build the network that a weights file describes and fill it, on the CPU, in evaluation mode.
 
     Raises:
@@ -40,7 +49,7 @@ def load_network(path: Path) -> tuple[Network, WeightsHeader]:
     header = read_usable_header(path)
     verify_weights(path)
     try:
-        network = NETWORKS[header.architecture](header.widths)
+        network = build_network(header)
         network.load_state_dict(load_file(path))
     except (RuntimeError, IndexError) as error:
         raise WeightsError(
