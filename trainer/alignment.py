@@ -27,8 +27,8 @@ from trainer.sources import without_training_media
 
 DEFAULT_COMPONENTS = 128
 DEFAULT_RIDGE = 0.3
-"""Where no clips validate; the papers name none. On 682 videos, with 110 others to choose by, a true pair was nearer
-than a false one most often with a ridge of 0.1 (L3-Net after 99 steps), 0.3 and 0.3 (pooled features of two
+"""Where no clips validate; the papers name none. On 682 videos, with 110 others to choose by, a true pair lay
+nearer than a false one most often with a ridge of 0.1 (L3-Net after 99 steps), 0.3 and 0.3 (pooled features of two
 AVE-Nets), and in 0.004 fewer cases at most with 0.3; without a ridge in 0.05 to 0.13 fewer. One seed."""
 RIDGES = (0.001, 0.01, 0.1, 0.3, 1.0, 10.0)
 _MOST_VALIDATION_CLIPS = 256
