@@ -72,6 +72,9 @@ class TrainConfig:
         schedule: how the learning rate moves.
         warmup: the part of all steps in which the learning rate rises from zero.
         augmentation: random changes to frames and sounds.
+        pairs_per_clip: how many pairs of each clip go into one epoch.
+        misalignment_us: a second of sound lies up to this far from its frame, still on a frame time of its video.
+        negatives_on_grid: False cuts the seconds of negatives anywhere, which gives them away (the shortcut).
     """
 
     name: str
@@ -86,6 +89,9 @@ class TrainConfig:
     schedule: Schedule
     warmup: float
     augmentation: Augmentation
+    pairs_per_clip: int = 1
+    misalignment_us: int = 0
+    negatives_on_grid: bool = True
 
     def __post_init__(self) -> None:
         if self.batch_size < 2 or self.learning_rate <= 0:
