@@ -117,7 +117,7 @@ def _resized(square: Picture, side: int) -> Picture:
 
 def _scaled(pixels: np.ndarray, side: int) -> np.ndarray:
     """(N, H, W, C) uint8 -> (N, side, side, C) uint8."""
-    tensor = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)
+    tensor = torch.from_numpy(np.array(pixels, order="C")).permute(0, 3, 1, 2)
     resized = torch.nn.functional.interpolate(tensor, size=(side, side), mode="bilinear", antialias=True)
     scaled: np.ndarray = resized.permute(0, 2, 3, 1).numpy()
     return scaled

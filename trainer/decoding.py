@@ -96,7 +96,13 @@ def _grid(times_us: np.ndarray) -> np.ndarray:
 
 
 def _flow(rgb: np.ndarray) -> np.ndarray:
-    """(T, H, W, 3) uint8 -> (T - 1, H, W, 2) uint8, quantised; OpenCV is loaded only here."""
+    """(T, H, W, 3) uint8 -> (T - 1, H, W, 2) uint8, quantised."""
+    return _tvl1_flow(rgb) if len(rgb) > 1 else np.zeros((0, *rgb.shape[1:3], 2), np.uint8)
+
+
+def _tvl1_flow(rgb: np.ndarray) -> np.ndarray:
+    """As `avsearch.flow` computes it, which wants OpenCV, an extra."""
     from avsearch.flow import tvl1_flow  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
 
-    return tvl1_flow(rgb) if len(rgb) > 1 else np.zeros((0, *rgb.shape[1:3], 2), np.uint8)
+    flow: np.ndarray = tvl1_flow(rgb)
+    return flow

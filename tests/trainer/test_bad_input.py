@@ -87,3 +87,18 @@ def test_a_gradient_that_is_no_number_stops_before_the_weights_change(job, monke
     with pytest.raises(TrainingError):
         train(job, Silent())
     assert not (job.out / "checkpoints").exists()
+
+
+def test_a_damaged_shard_stops_the_run_in_one_sentence_and_resuming_decodes_it_again(tmp_path, job):
+    job = replace(job, cache=tmp_path / "cache")
+    expected = train(job, Silent()).header.fingerprint
+    [shard] = job.cache.rglob("*.clips")
+    data = bytearray(shard.read_bytes())
+    for at in range(0, len(data), 5_000):
+        data[at] ^= 1
+    shard.write_bytes(data)
+    job = replace(job, out=tmp_path / "other")
+    with pytest.raises(TrainingError, match=shard.name) as caught:
+        train(job, Silent())
+    assert "--resume" in caught.value.hint
+    assert train(replace(job, resume=True), Silent()).header.fingerprint == expected
