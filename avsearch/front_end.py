@@ -11,6 +11,7 @@ import numpy as np
 
 SAMPLE_RATE_HZ = 48_000
 MOMENT_SAMPLES = SAMPLE_RATE_HZ  # a moment of sound lasts one second
+FRAMES_APART_US = 40_000  # between the frames around a moment, where a front end asks for several
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class FrontEnd:
         log_std: its standard deviation.
         pixel_mean: subtracted from pixels in [0, 1].
         pixel_std: divides them then.
+        num_frames: frames around a moment, 40 ms apart; odd, and the middle one is the moment's.
+        flow: whether the vision tower sees the middle frame and the flow from each frame to the next.
     """
 
     image_side: int
@@ -42,6 +45,8 @@ class FrontEnd:
     log_std: float = 1.0
     pixel_mean: float = 0.45
     pixel_std: float = 0.25
+    num_frames: int = 1
+    flow: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.hop <= self.window <= self.n_fft or MOMENT_SAMPLES % self.hop:

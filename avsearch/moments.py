@@ -155,6 +155,9 @@ class Progress(Protocol):
     def advance(self, amount: int = 1, note: str = "") -> None:
         """`amount` units are done; `note` is a short figure to show beside them."""
 
+    def say(self, sentence: str) -> None:
+        """Something to know beforehand, told once."""
+
 
 class Silent:
     """A `Progress` that tells nobody."""
@@ -163,4 +166,7 @@ class Silent:
         """Say nothing."""
 
     def advance(self, amount: int = 1, note: str = "") -> None:
+        """Say nothing."""
+
+    def say(self, sentence: str) -> None:
         """Say nothing."""

@@ -7,6 +7,8 @@ of its own video ("Objects that Sound", section 3.3). Negatives come from anothe
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from avsearch.moments import SECOND_US
@@ -33,16 +35,47 @@ def thinned(times_us: np.ndarray, *, apart_us: int) -> np.ndarray:
     return np.array(taken, np.int64)
 
 
-def batch_clips(num_clips: int, *, batch_size: int, step: int, seed: int) -> np.ndarray:
+def nearest(times_us: np.ndarray, wanted_us: np.ndarray) -> np.ndarray:
+    """(N,) ascending times, (M,) wanted ones -> (M,) the nearest there is to each, the earlier of two."""
+    after = np.clip(np.searchsorted(times_us, wanted_us), 1, max(len(times_us) - 1, 1))
+    before_us, after_us = times_us[after - 1], times_us[np.minimum(after, len(times_us) - 1)]
+    return np.where(after_us - wanted_us < wanted_us - before_us, after_us, before_us)
+
+
+def batch_clips(num_clips: int, *, batch_size: int, step: int, seed: int, pairs_per_clip: int = 1) -> np.ndarray:
     """(batch_size,) clip numbers of one step: all clips in one random order, then in another, and so on.
 
-    A pure function of its arguments, so that a resumed run draws what an uninterrupted one would.
+    Each order, an epoch, has every clip `pairs_per_clip` times, all shuffled together. A pure function of its
+    arguments, so that a resumed run draws what an uninterrupted one would.
     """
+    num_draws = num_clips * pairs_per_clip
     first = step * batch_size
-    epochs = range(first // num_clips, (first + batch_size - 1) // num_clips + 1)
-    orders = [np.random.default_rng([seed, 1, epoch]).permutation(num_clips) for epoch in epochs]
-    offset = first - epochs[0] * num_clips
-    return np.concatenate(orders)[offset : offset + batch_size]
+    epochs = range(first // num_draws, (first + batch_size - 1) // num_draws + 1)
+    orders = [_order(num_draws, seed, epoch) for epoch in epochs]
+    offset = first - epochs[0] * num_draws
+    return np.concatenate(orders)[offset : offset + batch_size] % num_clips
+
+
+@functools.lru_cache(maxsize=2)
+def _order(num_draws: int, seed: int, epoch: int) -> np.ndarray:
+    """The order of one epoch; kept, since many steps go through it."""
+    order = np.random.default_rng([seed, 1, epoch]).permutation(num_draws)
+    order.flags.writeable = False
+    return order
+
+
+def with_two_media(chosen: np.ndarray, media: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """(B,) clip numbers, (N,) media of all clips -> the same, the last exchanged if all are of one media.
+
+    Raises:
+        ValueError: all clips there are belong to one media.
+    """
+    if (media[chosen] != media[chosen[0]]).any():
+        return chosen
+    others = np.flatnonzero(media != media[chosen[0]])
+    if not others.size:
+        raise ValueError("negatives need at least two media")
+    return np.append(chosen[:-1], rng.choice(others))
 
 
 def negative_partners(media: np.ndarray, rng: np.random.Generator) -> np.ndarray:

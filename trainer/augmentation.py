@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from trainer.config import Augmentation, TrainConfig
+from trainer.moments import NO_MOTION, Picture
 
 _CURVES = 3  # cosines that a random equaliser is made of
 
@@ -26,6 +27,10 @@ class SoundShake:
 
     def to(self, device: torch.device) -> SoundShake:
         return SoundShake(*(part.to(device) for part in (self.curve, self.kept_rows, self.kept_columns)))
+
+    def rows(self, rows: slice) -> SoundShake:
+        """What happens to some of the sounds."""
+        return SoundShake(self.curve[rows], self.kept_rows[rows], self.kept_columns[rows])
 
     def apply(self, spectrograms: torch.Tensor) -> torch.Tensor:
         """(B, 1, rows, columns) standardised -> the same, changed."""
@@ -53,15 +58,18 @@ def sound_shake(count: int, config: TrainConfig, rng: np.random.Generator) -> So
     )
 
 
-def augmented_frame(frame: np.ndarray, config: TrainConfig, rng: np.random.Generator) -> np.ndarray:
-    """(H, W, 3) uint8 -> (side, side, 3) uint8: a random square, perhaps mirrored, its colours shaken."""
+def augmented_picture(picture: Picture, config: TrainConfig, rng: np.random.Generator) -> np.ndarray:
+    """A picture -> a row of a batch, of the side asked for: a random square, perhaps mirrored, colours shaken.
+
+    All frames of a moment are changed alike, and the flow with them, except that it has no colours.
+    """
     augmentation, side = config.augmentation, config.front_end.image_side
-    square = _random_square(frame, augmentation, rng)
-    if square.shape[0] != side:
+    square = _random_square(picture, augmentation, rng)
+    if square.frames.shape[1] != side:
         square = _resized(square, side)
     if rng.random() < 0.5:
-        square = square[:, ::-1]
-    return _shaken_colours(square, augmentation, rng)
+        square = square.mirrored()
+    return replace(square, frames=_shaken_colours(square.frames, augmentation, rng)).stacked()
 
 
 def around(middle: float, spread: float, rng: np.random.Generator, size: int | None = None) -> np.ndarray:
@@ -69,14 +77,14 @@ def around(middle: float, spread: float, rng: np.random.Generator, size: int | N
     return np.asarray(rng.uniform(middle - spread, middle + spread, size), np.float32)
 
 
-def _shaken_colours(square: np.ndarray, augmentation: Augmentation, rng: np.random.Generator) -> np.ndarray:
+def _shaken_colours(frames: np.ndarray, augmentation: Augmentation, rng: np.random.Generator) -> np.ndarray:
     brightness = around(1, augmentation.brightness, rng)
     saturation = around(1, augmentation.saturation, rng)
     tint = around(1, augmentation.tint, rng, 3)
     if rng.random() < augmentation.grey:
         saturation = np.zeros_like(saturation)
-    pixels = square.astype(np.float32) * (brightness * tint)
-    grey = pixels.mean(axis=2, keepdims=True)
+    pixels = frames.astype(np.float32) * (brightness * tint)
+    grey = pixels.mean(axis=-1, keepdims=True)
     shaken: np.ndarray = np.clip(grey + (pixels - grey) * saturation, 0, 255).astype(np.uint8)
     return shaken
 
@@ -89,16 +97,27 @@ def _stretches(count: int, length: int, largest: float, rng: np.random.Generator
     return np.asarray((positions >= start) & (positions < start + size))
 
 
-def _random_square(frame: np.ndarray, augmentation: Augmentation, rng: np.random.Generator) -> np.ndarray:
-    height, width, _ = frame.shape
+def _random_square(picture: Picture, augmentation: Augmentation, rng: np.random.Generator) -> Picture:
+    height, width = picture.frames.shape[1:3]
     fraction = rng.uniform(augmentation.smallest_crop, augmentation.largest_crop)
     size = max(round(min(height, width) * fraction), 1)
     top, left = rng.integers(height - size + 1), rng.integers(width - size + 1)
-    return frame[top : top + size, left : left + size]
+    return picture.cut(int(top), int(left), size)
 
 
-def _resized(square: np.ndarray, side: int) -> np.ndarray:
-    tensor = torch.from_numpy(np.ascontiguousarray(square)).permute(2, 0, 1).unsqueeze(0)
+def _resized(square: Picture, side: int) -> Picture:
+    """Scaled to a side; a movement is as much longer or shorter, in pixels, as the picture."""
+    frames = _scaled(square.frames, side)
+    if square.flow is None:
+        return Picture(frames)
+    scale = side / square.frames.shape[1]
+    moved = (_scaled(square.flow, side).astype(np.float32) - NO_MOTION) * scale
+    return Picture(frames, np.clip(np.round(moved + NO_MOTION), 0, 255).astype(np.uint8))
+
+
+def _scaled(pixels: np.ndarray, side: int) -> np.ndarray:
+    """(N, H, W, C) uint8 -> (N, side, side, C) uint8."""
+    tensor = torch.from_numpy(np.array(pixels, order="C")).permute(0, 3, 1, 2)
     resized = torch.nn.functional.interpolate(tensor, size=(side, side), mode="bilinear", antialias=True)
-    pixels: np.ndarray = resized[0].permute(1, 2, 0).numpy()
-    return pixels
+    scaled: np.ndarray = resized.permute(0, 2, 3, 1).numpy()
+    return scaled

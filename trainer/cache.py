@@ -1,168 +1,217 @@
-"""Clips decoded once: a folder of safetensors files by content hash, so that a run can go on where one stopped."""
+"""Clips decoded once into shards by content hash, so that a run can go on where one stopped."""
 
 from __future__ import annotations
 
-import json
 import os
-import threading
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
-import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import save_file
+from avsearch import media
+from avsearch.errors import MediaError
+from avsearch.front_end import FrontEnd
+from avsearch.moments import Failed, Progress
+from trainer.decoding import decode, examined
+from trainer.records import Record
+from trainer.room import clips_bytes, free_bytes, require_room, sample, unwritable
+from trainer.shards import Kept, ShardWriter, load
+from trainer.tars import TarMember, copied, member_hash, sweep_copies
 
-from avsearch import media, pairs
-from avsearch.errors import MediaError, TrainingError
-from avsearch.front_end import SAMPLE_RATE_HZ, FrontEnd
-from avsearch.moments import SECOND_US, Failed, MediaInfo, Progress, Span
-
-VERSION = 1  # counts up whenever the same file gives other clips
-FRAMES_PER_SECOND = 6
-WHOLE_CLIP_US = 12 * SECOND_US
-WINDOW_US = 4 * SECOND_US
-MAX_WINDOWS = 30
-_INT16 = 32767
+VERSION = 2  # counts up whenever the same file gives other clips
+_AHEAD = 8  # files handed out beyond those that every thread works on
+Source = Path | TarMember
+_NOTHING = Kept()
+T = TypeVar("T")
+R = TypeVar("R")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class CachedClip:
-    """A stretch of one media in the cache.
+    """A stretch of one media in the cache; `name` is the path of the file, or `shard.tar/member`."""
 
-    The file holds `frames` (T, H, W, 3) uint8, `frame_us` (T,) int64 and `sound` (N,) int16 at 48 kHz, whose
-    first sample lies at `sound_start_us` (1,) int64. Every frame has its whole second of sound around it.
-    """
-
-    path: Path
-    source: Path
+    record: Record
+    name: str  # a path as text takes a third of the memory
     content_hash: str
+
+    @property
+    def source(self) -> Path:
+        return Path(self.name)
 
 
 def fill_cache(
-    files: Sequence[Path], directory: Path, front_end: FrontEnd, progress: Progress
+    sources: Sequence[Source], directory: Path, front_end: FrontEnd, progress: Progress
 ) -> tuple[list[CachedClip], list[Failed]]:
-    """Decode each file that is not in the cache yet; returns clips and failures in the order of `files`.
+    """Decode what is not in the cache yet; returns clips and failures in the order of `sources`.
 
-    Copies of one content give its clips once.
+    Copies of one content give its clips once. How much disk the missing clips will take is told beforehand.
 
     Raises:
-        TrainingError: the cache cannot be written.
+        TrainingError: the cache cannot be written, has too little room, or is of another kind.
     """
-    directory = directory / f"{front_end.short_side}px-{VERSION}"
+    directory = directory / _folder(front_end)
     try:
         directory.mkdir(parents=True, exist_ok=True)
+        kept = load(directory, _header(front_end))
     except OSError as error:
-        raise _unwritable(directory, error.strerror) from error
-    progress.stage("decode", len(files), "file")
-    clips: dict[Path, CachedClip] = {}
-    failures: list[Failed] = []
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        for result in pool.map(lambda path: _cached(path, directory, front_end), files):
-            if isinstance(result, Failed):
-                failures.append(result)
-            else:
-                clips.update({clip.path: clip for clip in result})
-            progress.advance()
-    return list(clips.values()), failures
+        raise unwritable(directory, error.strerror) from error
+    sweep_copies(directory)
+    contents = _contents(sources, progress)
+    missing: dict[str, Source] = {}
+    for source, content in zip(sources, contents, strict=True):
+        if isinstance(content, str) and not kept.get(content, _NOTHING).is_complete:
+            missing.setdefault(content, source)
+    reasons: dict[str, str] = {}
+    if missing:
+        _announce(list(missing.values()), directory, front_end, progress)
+        reasons = _Filling(directory, front_end, kept).run(missing, progress)
+    return _collected(sources, contents, kept, reasons)
 
 
-def windows(info: MediaInfo) -> list[Span]:
-    """Which stretches of a file to keep: all of a short one, up to thirty of 4 s spread over a long one."""
-    if info.duration_us <= WHOLE_CLIP_US:
-        return [Span(0, info.duration_us)] if info.duration_us > 0 else []
-    count = min(MAX_WINDOWS, info.duration_us // WINDOW_US)
-    starts = np.linspace(0, info.duration_us - WINDOW_US, count).astype(np.int64)
-    return [Span(int(start), int(start) + WINDOW_US) for start in starts]
+@dataclass(frozen=True)
+class _Filling:
+    """The decoding of what is missing; `kept` grows by it."""
+
+    directory: Path
+    front_end: FrontEnd
+    kept: dict[str, Kept]
+
+    def run(self, missing: Mapping[str, Source], progress: Progress) -> dict[str, str]:
+        """Returns why media gave nothing, by content."""
+        progress.stage("decode", len(missing), "file")
+        reasons: dict[str, str] = {}
+        writer = ShardWriter(self.directory, _header(self.front_end))
+        try:
+            for content, done in _side_by_side(lambda item: self._decode(*item, writer), missing.items()):
+                if isinstance(done, str):
+                    reasons[content] = done
+                else:
+                    self.kept[content] = done
+                progress.advance()
+        finally:
+            writer.close()
+        return reasons
+
+    def _decode(self, content: str, source: Source, writer: ShardWriter) -> tuple[str, Kept | str]:
+        """All clips of one media, those that a cut-off run has left included, or the reason why not."""
+        clips = dict(self.kept.get(content, _NOTHING).clips)
+        try:
+            with _opened(source, self.directory) as path:
+                for window, arrays in decode(path, self.front_end, done=clips.keys()):
+                    clips[window] = writer.add(content, window, arrays)
+            writer.finish(content, sorted(clips))
+        except MediaError as error:
+            return content, _without_path(error, source)
+        except OSError as error:
+            raise unwritable(self.directory, error.strerror) from error
+        return content, Kept(tuple(clips.items()), tuple(sorted(clips)))
 
 
-def _cached(path: Path, directory: Path, front_end: FrontEnd) -> list[CachedClip] | Failed:
-    """The clips of one file: from the cache where its listing is complete, else decoded now."""
-    if path.exists() and not path.is_file():
-        return Failed(path, "is not a regular file.")
+def path_of(source: Source) -> Path:
+    """How a source is shown: its path, or `shard.tar/member`."""
+    return source.path if isinstance(source, TarMember) else source
+
+
+def _contents(sources: Sequence[Source], progress: Progress) -> list[str | Failed]:
+    """The content hash of each source, or why it cannot be read."""
+    progress.stage("look", len(sources), "file")
+    contents: list[str | Failed] = []
+    for content in _side_by_side(_content, sources):
+        contents.append(content)
+        progress.advance()
+    return contents
+
+
+def _content(source: Source) -> str | Failed:
     try:
-        content = media.content_hash(path)
-    except OSError as error:
-        return Failed(path, f"cannot be read ({error.strerror}).")
-    try:
-        listing = directory / f"{content}.json"
-        names = _listed(listing)
-        if names is None:
-            names = [clip.name for clip in _decode(path, content, directory, front_end)]
-            _publish(listing, json.dumps(names).encode())
+        return member_hash(source) if isinstance(source, TarMember) else media.content_hash(source)
     except MediaError as error:
-        return Failed(path, str(error).removeprefix(f"{path}: "))
+        return Failed(path_of(source), _without_path(error, source))
     except OSError as error:
-        raise _unwritable(directory, error.strerror) from error
-    except SafetensorError as error:  # what safetensors makes of a full disk
-        raise _unwritable(directory, str(error)) from error
-    if not names:
-        return Failed(path, "has no second with both picture and sound.")
-    return [CachedClip(directory / name, path, content) for name in names]
+        return Failed(path_of(source), f"cannot be read ({error.strerror}).")
 
 
-def _listed(listing: Path) -> list[str] | None:
-    """The clips of a content, where all of them are there."""
+def _announce(missing: Sequence[Source], directory: Path, front_end: FrontEnd, progress: Progress) -> None:
+    def size(source: Source) -> int:
+        try:
+            with _opened(source, directory) as path:
+                return clips_bytes(examined(path), front_end)
+        except MediaError:
+            return 0
+        except OSError as error:
+            raise unwritable(directory, error.strerror) from error
+
+    sizes = list(_side_by_side(size, sample(missing)))
+    require_room(directory, sizes, len(missing), progress, free=free_bytes)
+
+
+def _opened(source: Source, directory: Path) -> AbstractContextManager[Path]:
+    """A path that ffmpeg can read."""
+    return copied(source, directory) if isinstance(source, TarMember) else nullcontext(source)
+
+
+def _collected(
+    sources: Sequence[Source],
+    contents: Sequence[str | Failed],
+    kept: Mapping[str, Kept],
+    reasons: Mapping[str, str],
+) -> tuple[list[CachedClip], list[Failed]]:
+    clips: list[CachedClip] = []
+    failures: list[Failed] = []
+    seen: set[str] = set()
+    for source, content in zip(sources, contents, strict=True):
+        if isinstance(content, Failed):
+            failures.append(content)
+        elif content in reasons:
+            failures.append(Failed(path_of(source), reasons[content]))
+        elif not (records := kept[content].records()):
+            failures.append(Failed(path_of(source), "has no second with both picture and sound."))
+        elif content not in seen:
+            seen.add(content)
+            name = str(path_of(source))
+            clips += [CachedClip(record, name, content) for record in records]
+    return clips, failures
+
+
+def _side_by_side(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    """Results in the order of the items, by a thread for each core; few are handed out at a time."""
+    num_threads = os.cpu_count() or 1
+    waiting: deque[Future[R]] = deque()
+    pool = ThreadPoolExecutor(num_threads)
     try:
-        names: list[str] = json.loads(listing.read_bytes())
-    except (FileNotFoundError, ValueError):
-        return None
-    return names if all((listing.parent / name).exists() for name in names) else None
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) >= num_threads * (1 + _AHEAD):
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
-def _decode(path: Path, content: str, directory: Path, front_end: FrontEnd) -> Iterator[Path]:
-    info = media.probe(path)
-    if info.video is None or info.audio is None:
-        missing = "pictures" if info.video is None else "sound"
-        raise MediaError(f"{path}: has no {missing}, and training needs both.")
-    times_us = media.frame_times(path, info).times_us
-    for number, window in enumerate(windows(info)):
-        clip = _decode_window(path, info, window, times_us, front_end.short_side)
-        if clip is not None:
-            target = directory / f"{content}-{number:02d}.safetensors"
-            aside = _aside(target)
-            save_file(clip, aside)
-            aside.replace(target)
-            yield target
+def _folder(front_end: FrontEnd) -> str:
+    return f"{front_end.short_side}px-{_kind(front_end)}-{VERSION}"
 
 
-def _decode_window(
-    path: Path, info: MediaInfo, window: Span, times_us: np.ndarray, short_side: int
-) -> dict[str, np.ndarray] | None:
-    """Frames about six a second, each with a whole second of sound around it; None where there is none."""
-    sound = media.read_sound(path, info, window)
-    sound_end_us = window.start_us + sound.size * SECOND_US // SAMPLE_RATE_HZ
-    whole = pairs.has_whole_second(times_us, start_us=window.start_us, end_us=sound_end_us)
-    chosen = pairs.thinned(times_us[whole], apart_us=SECOND_US // FRAMES_PER_SECOND)
-    frames = [
-        frame
-        for frame in media.read_frames(path, info, chosen.tolist(), short_side=short_side)
-        if pairs.has_whole_second(np.array([frame.time_us]), start_us=window.start_us, end_us=sound_end_us).all()
-    ]
-    if not frames:
-        return None
+def _header(front_end: FrontEnd) -> dict[str, Any]:
     return {
-        "frames": np.stack([frame.rgb for frame in frames]),
-        "frame_us": np.array([frame.time_us for frame in frames], np.int64),
-        "sound": (sound * _INT16).astype(np.int16),
-        "sound_start_us": np.array([window.start_us], np.int64),
+        "format": "avsearch clips",
+        "version": VERSION,
+        "short_side": front_end.short_side,
+        "frames": _kind(front_end),
     }
 
 
-def _publish(path: Path, content: bytes) -> None:
-    aside = _aside(path)
-    aside.write_bytes(content)
-    aside.replace(path)
+def _kind(front_end: FrontEnd) -> str:
+    """Six frames a second; or all of a 40 ms grid; or these and the flow between them."""
+    if front_end.flow:
+        return "flow"
+    return "dense" if front_end.num_frames > 1 else "sparse"
 
 
-def _aside(path: Path) -> Path:
-    """A name of this thread's own: copies of one content may be decoded side by side."""
-    return path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
-
-
-def _unwritable(directory: Path, reason: str | None) -> TrainingError:
-    return TrainingError(
-        f"{directory}: the cache of decoded clips cannot be written ({reason}).",
-        hint="Free some space or name another folder with --cache, and run the same command again.",
-    )
+def _without_path(error: MediaError, source: Source) -> str:
+    """A reason stands behind the path, and does not repeat it."""
+    return str(error).removeprefix(f"{path_of(source)}: ")

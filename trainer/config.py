@@ -84,6 +84,9 @@ class TrainConfig:
         candidates: AVC only: a frame's negative is the one of so many sounds that it takes for the nearest.
         hardness: InfoNCE only: negatives weigh as exp(hardness * similarity); 0 weighs all alike.
         false_negatives: how much less a negative weighs whose picture and sound resemble one's own: 0 to 1.
+        pairs_per_clip: how many pairs of each clip go into one epoch.
+        misalignment_us: a second of sound lies up to this far from its frame, still on a frame time of its video.
+        negatives_on_grid: False cuts the seconds of negatives anywhere, which gives them away (the shortcut).
     """
 
     name: str
@@ -103,6 +106,9 @@ class TrainConfig:
     candidates: int = 1
     hardness: float = 0.0
     false_negatives: float = 0.0
+    pairs_per_clip: int = 1
+    misalignment_us: int = 0
+    negatives_on_grid: bool = True
 
     def __post_init__(self) -> None:
         if self.batch_size < 2 or self.learning_rate <= 0 or self.gradient_clip <= 0:

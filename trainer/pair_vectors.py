@@ -102,7 +102,7 @@ def pair_vectors(networks: Networks, clips: Clips, progress: Progress) -> Iterat
     """
     for numbers in np.array_split(np.arange(clips.num_media), max(clips.num_media // _MEDIA_AT_A_TIME, 1)):
         chosen = np.flatnonzero(np.isin(clips.media, numbers))
-        some = Clips([clips.clips[int(index)] for index in chosen], clips.media[chosen])
+        some = Clips([clips.clips[int(index)] for index in chosen], clips.media[chosen], clips.checked[chosen])
         batch = validation_pairs(some, networks.image.header.front_end, pairs_per_clip=PAIRS_PER_CLIP)
         yield networks.embed(batch)
         progress.advance(len(numbers))

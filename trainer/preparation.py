@@ -19,6 +19,8 @@ from trainer.sources import find_sources, hold_out, without_training_media
 
 _PAIRS_PER_VALIDATION_CLIP = 4
 _MOST_VALIDATION_CLIPS = 256
+_FEWEST_VALIDATION_CLIPS = 16
+_VALIDATION_BYTES = 512 << 20
 _STATISTICS_CLIPS = 64
 
 
@@ -39,6 +41,7 @@ def prepare(job: TrainJob, progress: Progress) -> tuple[Run, list[Failed]]:
     cache = job.cache or job.out / "cache"
     front_end = job.config.front_end
     clips, failures = fill_cache(sources.train, cache, front_end, progress)
+    failures = [*sources.failures, *failures]
     if sources.val is None:
         train_clips, val_clips = hold_out(clips)
     else:
@@ -46,10 +49,17 @@ def prepare(job: TrainJob, progress: Progress) -> tuple[Run, list[Failed]]:
         val_clips, more = fill_cache(sources.val, cache, front_end, progress)
         val_clips, both = without_training_media(val_clips, train_clips)
         failures += more + both
-    train, held_out = _clips(train_clips, failures), _clips(val_clips[:_MOST_VALIDATION_CLIPS], failures)
+    train, held_out = _clips(train_clips, failures), _clips(val_clips[: _num_held_out(front_end)], failures)
     config = replace(job.config, front_end=_measured(train, job.config))
     pairs = validation_pairs(held_out, config.front_end, pairs_per_clip=_PAIRS_PER_VALIDATION_CLIP)
     return Run(job, config, choose_device(job.device), train, pairs), failures
+
+
+def _num_held_out(front_end: FrontEnd) -> int:
+    """How many clips validate: all their pictures are in memory at once, and those of many frames are large."""
+    frames = front_end.num_frames if not front_end.flow else front_end.num_frames * 2 // 3 + 1
+    clip_bytes = _PAIRS_PER_VALIDATION_CLIP * frames * 3 * front_end.image_side**2
+    return min(_MOST_VALIDATION_CLIPS, max(_VALIDATION_BYTES // clip_bytes, _FEWEST_VALIDATION_CLIPS))
 
 
 def _clips(found: Sequence[CachedClip], failures: Sequence[Failed]) -> Clips:
@@ -67,7 +77,7 @@ def _measured(train: Clips, config: TrainConfig) -> FrontEnd:
     """The front end with the mean and standard deviation of the training sounds' log-spectrograms."""
     every = max(len(train.clips) // _STATISTICS_CLIPS, 1)
     plain = replace(config.front_end, log_mean=0.0, log_std=1.0)
-    spectrogram = features.log_spectrogram(middle_seconds(train.clips[::every]), plain)
+    spectrogram = features.log_spectrogram(middle_seconds(train, range(0, len(train.clips), every)), plain)
     mean, deviation = round(float(spectrogram.mean()), 4), round(float(spectrogram.std()), 4)
     if deviation == 0:
         raise TrainingError("The sound of the training videos is all silence.", hint="Name videos with sound.")

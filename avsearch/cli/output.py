@@ -161,6 +161,9 @@ class _Bars:
         if self._task is not None:
             self._rich.update(self._task, advance=amount, note=note)
 
+    def say(self, sentence: str) -> None:
+        self._rich.console.print(shown(sentence), markup=False, highlight=False, soft_wrap=True)
+
 
 class _Lines:
     def __init__(self) -> None:
@@ -179,6 +182,9 @@ class _Lines:
             self._told = time.monotonic()
             of = f" of {self._total}" if self._total is not None else ""
             say(f"{self._name}: {self._done}{of} {self._unit}s{', ' + note if note else ''}")
+
+    def say(self, sentence: str) -> None:
+        say(sentence)
 
 
 def _escaped_word(word: str) -> str:

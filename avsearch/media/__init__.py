@@ -4,7 +4,7 @@ from avsearch.front_end import SAMPLE_RATE_HZ
 from avsearch.media.decode import Damage, read_pass
 from avsearch.media.frames import Frame, FrameTimes, frame_times, read_frames, scaled_size
 from avsearch.media.intra import is_intra, read_intra_frames
-from avsearch.media.listing import MEDIA_EXTENSIONS, content_hash, media_files
+from avsearch.media.listing import MEDIA_EXTENSIONS, VIDEO_EXTENSIONS, barren_folders, content_hash, media_files
 from avsearch.media.pictures import PICTURE_EXTENSIONS, is_picture
 from avsearch.media.probe import examine, probe, require_file
 from avsearch.media.sound import Second, num_samples, read_sound, sound_blocks, sound_seconds
@@ -14,10 +14,12 @@ __all__ = [
     "MEDIA_EXTENSIONS",
     "PICTURE_EXTENSIONS",
     "SAMPLE_RATE_HZ",
+    "VIDEO_EXTENSIONS",
     "Damage",
     "Frame",
     "FrameTimes",
     "Second",
+    "barren_folders",
     "content_hash",
     "examine",
     "frame_times",

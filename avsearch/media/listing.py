@@ -115,6 +115,12 @@ def media_files(paths: Iterable[Path]) -> list[Path]:
     return [Path(path) for path in listing.files]
 
 
+def barren_folders(paths: Iterable[Path]) -> set[Path]:
+    """The folders among `paths` below which no media is."""
+    listing = list_media(paths)
+    return {listing.named_folders[folder] for folder in listing.barren}
+
+
 def nothing_there(path: Path) -> MediaError:
     """The error of a path that is named and does not exist."""
     return MediaError(f"{path}: there is no such file or folder.", hint="Check the path.")

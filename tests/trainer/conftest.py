@@ -1,19 +1,21 @@
 """A tiny config, tiny real clips, and cached clips made without ffmpeg."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from safetensors.numpy import save_file
 
 from tests.media.clips import make_clip
 from tests.models import tiny
 from trainer.cache import CachedClip
 from trainer.config import TrainConfig, TrainJob
 from trainer.recipes import recipe
+from trainer.records import ClipArrays
+from trainer.shards import ShardWriter
 
 NUM_CLIPS = 8
 
@@ -42,20 +44,20 @@ def clips_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def cached_clip(tmp_path: Path) -> Callable[..., CachedClip]:
-    """Write a clip of the cache from arrays, as `trainer.cache` documents them."""
+    """Write a clip of the cache from arrays, as `trainer.records` documents them."""
 
-    def make(
-        name: str, frames: np.ndarray, *, frame_us: np.ndarray, sound: np.ndarray, start_us: int = 0
-    ) -> CachedClip:
-        path = tmp_path / f"{name}.safetensors"
-        arrays = {
-            "frames": np.ascontiguousarray(frames),
-            "frame_us": np.asarray(frame_us, np.int64),
-            "sound": np.asarray(sound, np.int16),
-            "sound_start_us": np.array([start_us], np.int64),
-        }
-        save_file(arrays, path)
-        return CachedClip(path, Path(f"{name}.mp4"), name)
+    def make(name: str, frames: np.ndarray, *, frame_us, sound, start_us=0, times_us=None, flow=None) -> CachedClip:
+        times = np.asarray(frame_us, np.int64)
+        kept = ClipArrays(
+            frames=np.ascontiguousarray(frames),
+            frame_us=times,
+            times_us=np.asarray(times_us if times_us is not None else times, np.int64),
+            sound=np.asarray(sound, np.int16),
+            start_us=start_us,
+            flow=flow,
+        )
+        with closing(ShardWriter(tmp_path, {})) as writer:
+            return CachedClip(writer.add(name, 0, kept), f"{name}.mp4", name)
 
     return make
 

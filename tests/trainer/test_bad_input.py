@@ -121,3 +121,18 @@ def test_other_errors_of_the_device_are_not_taken_for_too_little_memory(job, mon
     monkeypatch.setattr(step, "tensors", broken)
     with pytest.raises(RuntimeError, match="illegal"):
         train(job, Silent())
+
+
+def test_a_damaged_shard_stops_the_run_in_one_sentence_and_resuming_decodes_it_again(tmp_path, job):
+    job = replace(job, cache=tmp_path / "cache")
+    expected = train(job, Silent()).header.fingerprint
+    [shard] = job.cache.rglob("*.clips")
+    data = bytearray(shard.read_bytes())
+    for at in range(0, len(data), 5_000):
+        data[at] ^= 1
+    shard.write_bytes(data)
+    job = replace(job, out=tmp_path / "other")
+    with pytest.raises(TrainingError, match=shard.name) as caught:
+        train(job, Silent())
+    assert "--resume" in caught.value.hint
+    assert train(replace(job, resume=True), Silent()).header.fingerprint == expected

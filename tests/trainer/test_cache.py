@@ -1,23 +1,20 @@
 import resource
-import threading
-from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from safetensors.numpy import load_file
 
 from avsearch import media
 from avsearch.errors import TrainingError
 from avsearch.moments import MediaInfo, MediaKind, Silent
 from tests.media.clips import ffmpeg, make_clip, number_of, numbered_frames
 from tests.models import tiny
-from trainer.cache import fill_cache, windows
+from trainer.cache import fill_cache
 from trainer.dataset import Clips, validation_pairs
+from trainer.decoding import windows
 
 FRONT_END = replace(tiny.FRONT_END, short_side=32)  # so that a square frame is seen whole
 PERIOD = 1 << 16
@@ -88,12 +85,12 @@ def test_from_file_to_batch_each_second_is_centred_on_its_frame_at_25_and_23_976
 
 def test_cached_frames_lie_a_sixth_of_a_second_apart_and_each_has_its_whole_second(tmp_path):
     clips, _ = fill([make_clip(tmp_path / "a.mp4", frames=75, seconds=3, size=(64, 64))], tmp_path / "cache")
-    arrays = load_file(clips[0].path)
-    times, sound = arrays["frame_us"], arrays["sound"]
-    assert [number_of(frame) for frame in arrays["frames"]] == (times // 40_000).tolist()
+    arrays = clips[0].record.read(check=True)
+    times, sound = arrays.frame_us, arrays.sound
+    assert [number_of(frame) for frame in arrays.frames] == (times // 40_000).tolist()
     assert (np.diff(times) >= 1_000_000 / 6).all()
     assert times[0] == 520_000  # 0.5 s is between two frames
-    assert times[0] - 500_000 >= arrays["sound_start_us"][0] == 0
+    assert times[0] - 500_000 >= arrays.start_us == 0
     assert times[-1] + 500_000 <= len(sound) * 1_000_000 / 48_000
     assert sound.dtype == np.int16
 
@@ -123,15 +120,15 @@ def test_a_moved_file_is_found_by_its_content(tmp_path, clips_folder, monkeypatc
     moved.write_bytes(file.read_bytes())
     asked = count_decoding(monkeypatch)
     second, _ = fill([moved], tmp_path / "cache")
-    assert [clip.path for clip in second] == [clip.path for clip in first]
+    assert [clip.record for clip in second] == [clip.record for clip in first]
     assert asked == []
 
 
 def test_another_size_of_frames_is_another_cache(tmp_path, clips_folder):
     small, _ = fill([clips_folder / "0.mp4"], tmp_path)
     large, _ = fill_cache([clips_folder / "0.mp4"], tmp_path, replace(FRONT_END, short_side=48), Silent())
-    assert load_file(small[0].path)["frames"].shape[1:] == (32, 32, 3)
-    assert load_file(large[0].path)["frames"].shape[1:] == (48, 48, 3)
+    assert small[0].record.read(check=True).frames.shape[1:] == (32, 32, 3)
+    assert large[0].record.read(check=True).frames.shape[1:] == (48, 48, 3)
 
 
 def test_files_that_cannot_train_are_listed_with_their_reasons_in_order(tmp_path, clips_folder):
@@ -150,7 +147,7 @@ def test_files_that_cannot_train_are_listed_with_their_reasons_in_order(tmp_path
 
 def test_nothing_half_written_is_left(tmp_path, clips_folder):
     fill(sorted(clips_folder.glob("*.mp4")), tmp_path)
-    assert {path.suffix for path in tmp_path.rglob("*") if path.is_file()} == {".json", ".safetensors"}
+    assert {path.suffix for path in tmp_path.rglob("*") if path.is_file()} == {".jsonl", ".clips"}
 
 
 def test_a_file_that_is_gone_is_listed_and_stops_nothing(tmp_path, clips_folder):
@@ -159,38 +156,20 @@ def test_a_file_that_is_gone_is_listed_and_stops_nothing(tmp_path, clips_folder)
     assert [failed.path.name for failed in failures] == ["gone.mp4"]
 
 
-def test_copies_of_one_file_are_decoded_side_by_side(tmp_path, clips_folder, monkeypatch):
+def test_copies_of_one_file_are_decoded_once_and_give_their_clips_once(tmp_path, clips_folder, monkeypatch):
     copies = [tmp_path / "a.mp4", tmp_path / "b.mp4"]
     for copy in copies:
         copy.write_bytes((clips_folder / "0.mp4").read_bytes())
-    both_have_written = threading.Barrier(2)
-    original = Path.replace
-
-    def wait_and_replace(aside, target):
-        with suppress(threading.BrokenBarrierError):  # only one thread decodes, which is as good
-            both_have_written.wait(timeout=0.5)
-        return original(aside, target)
-
-    monkeypatch.setattr(Path, "replace", wait_and_replace)
+    asked = count_decoding(monkeypatch)
     clips, failures = fill(copies, tmp_path / "cache")
     assert not failures
-    assert len({clip.path for clip in clips}) == 1
+    assert [clip.source for clip in clips] == asked == copies[:1]
 
 
 def test_a_cache_that_cannot_be_written_is_one_sentence(tmp_path, clips_folder):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(TrainingError, match="cache"):
         fill([clips_folder / "0.mp4"], tmp_path / "file")
-
-
-def test_a_disk_that_is_full_at_the_listing_is_one_sentence(tmp_path, clips_folder, monkeypatch):
-    def full(self, data):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("pathlib.Path.write_bytes", full)
-    with pytest.raises(TrainingError, match="No space left") as caught:
-        fill([clips_folder / "0.mp4"], tmp_path)
-    assert "--cache" in caught.value.hint
 
 
 def test_a_disk_that_takes_no_clips_is_one_sentence(tmp_path, clips_folder, small_files_only):

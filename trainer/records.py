@@ -1,0 +1,166 @@
+"""One decoded clip as bytes in a shard: where it lies, how it is read back, and how a line tells of it."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xxhash
+
+from avsearch.errors import TrainingError
+
+DAMAGED = "damaged.jsonl"
+_ALIGNMENT = 64
+
+
+@dataclass(frozen=True)
+class ClipArrays:
+    """What is kept of a clip; every array may be mapped, so that a part of it costs that part.
+
+    Attributes:
+        frames: (T, H, W, 3) uint8.
+        frame_us: (T,) int64, the true time of each.
+        times_us: (M,) int64, ascending: every frame time of the video around which there is a whole second.
+        sound: (N,) int16 at 48 kHz.
+        start_us: when its first sample is.
+        flow: (T - 1, H, W, 2) uint8 from each frame to the next, as `avsearch.flow` gives it; None without flow.
+    """
+
+    frames: np.ndarray
+    frame_us: np.ndarray
+    times_us: np.ndarray
+    sound: np.ndarray
+    start_us: int
+    flow: np.ndarray | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Where a clip is and what shape it has; small, for there may be millions."""
+
+    shard: Path
+    at: int
+    num_frames: int
+    height: int
+    width: int
+    num_times: int
+    num_samples: int
+    start_us: int
+    has_flow: bool
+    checksum: int
+
+    @property
+    def num_bytes(self) -> int:
+        return sum(padded(size) for _, _, size in self._parts())
+
+    def _parts(self) -> Iterator[tuple[tuple[int, ...], Any, int]]:
+        """(shape, type, bytes) of frame_us, times_us, frames, flow and sound, in the order they lie in."""
+        pixels = (self.height, self.width)
+        flows = self.num_frames - 1 if self.has_flow else 0
+        shapes = [(self.num_frames,), (self.num_times,), (self.num_frames, *pixels, 3), (flows, *pixels, 2)]
+        kinds = (np.int64, np.int64, np.uint8, np.uint8, np.int16)
+        for shape, kind in zip([*shapes, (self.num_samples,)], kinds, strict=True):
+            yield shape, kind, int(np.prod(shape)) * np.dtype(kind).itemsize
+
+    def read(self, *, check: bool) -> ClipArrays:
+        """The arrays, mapped; with `check` all bytes are read once and compared with their checksum.
+
+        Raises:
+            TrainingError: the shard is gone, cut short or damaged.
+        """
+        try:
+            data = self._mapped()
+        except (OSError, ValueError) as error:
+            raise self._damaged() from error
+        if check and xxhash.xxh3_64_intdigest(data.data) != self.checksum:
+            raise self._damaged()
+        arrays, at = [], 0
+        for shape, kind, size in self._parts():
+            arrays.append(np.asarray(data[at : at + size]).view(kind).reshape(shape))
+            at += padded(size)
+        frame_us, times_us, frames, flow, sound = arrays
+        return ClipArrays(frames, frame_us, times_us, sound, self.start_us, flow if self.has_flow else None)
+
+    def is_sound(self) -> bool:
+        try:
+            return xxhash.xxh3_64_intdigest(self._mapped().data) == self.checksum
+        except (OSError, ValueError):
+            return False
+
+    def _mapped(self) -> np.ndarray:
+        return np.memmap(self.shard, np.uint8, "r", self.at, (self.num_bytes,))
+
+    def _damaged(self) -> TrainingError:
+        mark_damage(self.shard)
+        return TrainingError(
+            f"{self.shard}: this part of the cache of decoded clips is damaged.",
+            hint="Run the same command again with --resume: what is damaged is decoded again.",
+        )
+
+
+def mark_damage(shard: Path) -> None:
+    """Read a whole shard and write down which of its clips are damaged, so that the next run decodes them again."""
+    records = [record_of(shard, entry) for entry in entries(shard.with_suffix(".jsonl")) if "at" in entry]
+    damaged = [line({"shard": shard.name, "at": record.at}) for record in records if not record.is_sound()]
+    with suppress(OSError), (shard.parent / DAMAGED).open("ab") as file:
+        file.write(b"".join(damaged))
+
+
+def record_of(shard: Path, entry: Mapping[str, Any]) -> Record:
+    """The clip that a line of the index of `shard` tells of."""
+    num_frames, height, width = entry["frames"]
+    return Record(
+        shard=shard,
+        at=entry["at"],
+        num_frames=num_frames,
+        height=height,
+        width=width,
+        num_times=entry["times"],
+        num_samples=entry["samples"],
+        start_us=entry["start_us"],
+        has_flow=entry["flow"],
+        checksum=int(entry["xxh3"], 16),
+    )
+
+
+def bytes_of(arrays: ClipArrays) -> Iterator[memoryview | bytes]:
+    """The bytes of a clip as they lie in the shard, padding included."""
+    parts = (arrays.frame_us, arrays.times_us, arrays.frames, arrays.flow, arrays.sound)
+    for part in parts:
+        if part is not None and part.size:
+            flat = np.ascontiguousarray(part).reshape(-1).view(np.uint8)
+            yield flat.data
+            yield bytes(padded(flat.size) - flat.size)
+
+
+def entries(index: Path) -> Iterator[dict[str, Any]]:
+    """The lines of an index, without those that are torn or damaged."""
+    with suppress(FileNotFoundError), index.open("rb") as file:
+        for text in file:
+            checksum, _, body = text.rstrip(b"\n").partition(b" ")
+            if text.endswith(b"\n") and checksum == xxhash.xxh3_64_hexdigest(body).encode():
+                yield json.loads(body)
+
+
+def line(entry: Mapping[str, Any]) -> bytes:
+    """An entry of an index as it is written: checksum, JSON, line feed."""
+    text = json.dumps(entry, separators=(",", ":")).encode()
+    return xxhash.xxh3_64_hexdigest(text).encode() + b" " + text + b"\n"
+
+
+def write(file: io.FileIO, data: bytes | memoryview) -> None:
+    """All of it: one call may write a part."""
+    left = memoryview(data)
+    while left:
+        left = left[file.write(left) :]
+
+
+def padded(size: int) -> int:
+    """The size with what fills it up to where the next array may begin."""
+    return -(-size // _ALIGNMENT) * _ALIGNMENT
