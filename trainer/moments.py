@@ -89,4 +89,6 @@ def second_around(arrays: ClipArrays, middle_us: int) -> np.ndarray:
 
 def second_at(arrays: ClipArrays, first: int) -> np.ndarray:
     """(48000,) float32: the second of sound from a sample of the clip on."""
-    return np.asarray(arrays.sound[first : first + MOMENT_SAMPLES] / np.float32(_INT16), np.float32)
+    return np.asarray(
+        arrays.sound[first : first + MOMENT_SAMPLES].astype(np.float32) / np.float32(_INT16), np.float32
+    )

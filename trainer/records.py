@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import math
+import mmap
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +19,9 @@ from avsearch.errors import TrainingError
 
 DAMAGED = "damaged.jsonl"
 _ALIGNMENT = 64
+_INT64: np.dtype[Any] = np.dtype(np.int64)
+_UINT8: np.dtype[Any] = np.dtype(np.uint8)
+_INT16: np.dtype[Any] = np.dtype(np.int16)
 
 
 @dataclass(frozen=True)
@@ -59,14 +64,14 @@ class Record:
     def num_bytes(self) -> int:
         return sum(padded(size) for _, _, size in self._parts())
 
-    def _parts(self) -> Iterator[tuple[tuple[int, ...], Any, int]]:
+    def _parts(self) -> Iterator[tuple[tuple[int, ...], np.dtype[Any], int]]:
         """(shape, type, bytes) of frame_us, times_us, frames, flow and sound, in the order they lie in."""
         pixels = (self.height, self.width)
         flows = self.num_frames - 1 if self.has_flow else 0
         shapes = [(self.num_frames,), (self.num_times,), (self.num_frames, *pixels, 3), (flows, *pixels, 2)]
-        kinds = (np.int64, np.int64, np.uint8, np.uint8, np.int16)
+        kinds = (_INT64, _INT64, _UINT8, _UINT8, _INT16)
         for shape, kind in zip([*shapes, (self.num_samples,)], kinds, strict=True):
-            yield shape, kind, int(np.prod(shape)) * np.dtype(kind).itemsize
+            yield shape, kind, math.prod(shape) * kind.itemsize
 
     def read(self, *, check: bool) -> ClipArrays:
         """The arrays, mapped; with `check` all bytes are read once and compared with their checksum.
@@ -82,7 +87,7 @@ class Record:
             raise self._damaged()
         arrays, at = [], 0
         for shape, kind, size in self._parts():
-            arrays.append(np.asarray(data[at : at + size]).view(kind).reshape(shape))
+            arrays.append(data[at : at + size].view(kind).reshape(shape))
             at += padded(size)
         frame_us, times_us, frames, flow, sound = arrays
         return ClipArrays(frames, frame_us, times_us, sound, self.start_us, flow if self.has_flow else None)
@@ -94,7 +99,12 @@ class Record:
             return False
 
     def _mapped(self) -> np.ndarray:
-        return np.memmap(self.shard, np.uint8, "r", self.at, (self.num_bytes,))
+        """All bytes of the clip, (num_bytes,) uint8; the map goes with the last array over it."""
+        page = self.at // mmap.ALLOCATIONGRANULARITY * mmap.ALLOCATIONGRANULARITY
+        before, size = self.at - page, self.num_bytes
+        with self.shard.open("rb", buffering=0) as file:
+            mapped = mmap.mmap(file.fileno(), before + size, access=mmap.ACCESS_READ, offset=page)
+        return np.frombuffer(mapped, np.uint8, size, before)
 
     def _damaged(self) -> TrainingError:
         mark_damage(self.shard)

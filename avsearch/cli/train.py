@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 DEFAULT_MINUTES = 10.0
 
 
-Paths = Annotated[list[Path], typer.Argument(help="Videos, or folders of them to any depth.", metavar="PATH")]
+Paths = Annotated[
+    list[Path],
+    typer.Argument(help="Videos, tar files of them (WebDataset), or folders to any depth.", metavar="PATH"),
+]
 Out = Annotated[
     Path, typer.Option("--out", metavar="RUN", help="Folder for the weights, the log, the curve and checkpoints.")
 ]

@@ -20,6 +20,7 @@ from avsearch.cli.output import (
     say,
     shell_line,
     shown,
+    shown_progress,
     size_of,
 )
 from avsearch.moments import Failed
@@ -94,6 +95,12 @@ def test_failures_are_listed_up_to_twenty_and_all_are_counted_by_reason(capsys):
         ["24", "is", "empty", "0.mp4"],
         ["1", "is", "broken", "24.mp4"],
     ]
+
+
+def test_a_job_can_say_something_beforehand(capsys):
+    with shown_progress() as progress:
+        progress.say("It takes 3 MB in a\x1b[2Jb.")
+    assert capsys.readouterr().err == "It takes 3 MB in a\N{REPLACEMENT CHARACTER}[2Jb.\n"
 
 
 def test_nothing_is_said_when_nothing_failed(capsys):

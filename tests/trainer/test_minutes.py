@@ -12,8 +12,8 @@ def test_minutes_fix_the_number_of_steps_before_the_first_one(job, monkeypatch):
     monkeypatch.setattr(beginning, "time", SimpleNamespace(monotonic=lambda: next(ticks) / 4))  # all takes 0.25 s
     progress = Recorder()
     trained = train(replace(job, steps=None, minutes=0.2), progress)  # 12 s: 48 of the quarters at most
-    (_, files, _), (_, steps, _) = progress.told
-    assert progress.told == [("decode", files, "file"), ("train", steps, "step")]
+    _, (_, files, _), (_, steps, _) = progress.told
+    assert progress.told == [("look", files, "file"), ("decode", files, "file"), ("train", steps, "step")]
     assert files == 8
     assert 20 <= steps <= 48
     assert progress.steps == trained.steps == steps
