@@ -10,9 +10,12 @@ from safetensors.torch import load_file
 
 from avsearch.errors import WeightsError
 from avsearch.models.ave import AVENet
+from avsearch.models.ave_mf import AVEMultiFrameNet
+from avsearch.models.ave_of import AVEFlowNet
 from avsearch.models.avol import AttentionAVOLNet, AVOLNet, CosineAVOLNet
 from avsearch.models.l3 import L3Net
 from avsearch.models.network import Embedder, Network
+from avsearch.models.vgg16 import VGG16
 from avsearch.models.weights import TRAIN_HINT, WeightsHeader, read_usable_header, save_weights, verify_weights
 
 NETWORKS: dict[str, Callable[[Sequence[int]], Network]] = {
@@ -21,6 +24,8 @@ NETWORKS: dict[str, Callable[[Sequence[int]], Network]] = {
     "avol": AVOLNet,
     "avol-cosine": CosineAVOLNet,
     "avol-attention": AttentionAVOLNet,
+    "ave-mf": AVEMultiFrameNet,
+    "ave-of": AVEFlowNet,
 }
 """The networks that can be trained here."""
 
@@ -31,6 +36,8 @@ def build_network(header: WeightsHeader) -> Embedder:
     Raises:
         IndexError, RuntimeError: there is no such network of these widths.
     """
+    if header.architecture == "vgg16":
+        return VGG16(header.widths, header.dim)
     return NETWORKS[header.architecture](header.widths)
 
 

@@ -1,0 +1,12 @@
+"""`avsearch import`: what others made, brought into a form that avsearch uses."""
+
+from __future__ import annotations
+
+import typer
+
+from avsearch.cli import import_vgg16
+
+app = typer.Typer(
+    help="Bring in what others made: weights and datasets.", no_args_is_help=True, rich_markup_mode=None
+)
+app.command("vgg16")(import_vgg16.vgg16)
