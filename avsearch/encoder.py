@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import torch
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from avsearch import features
-from avsearch.errors import UsageError
+from avsearch.device import choose_device, fast_bfloat16
 from avsearch.flow import flow_images
 from avsearch.front_end import FrontEnd
 from avsearch.models.network import Embedder
@@ -112,31 +111,6 @@ def load_encoder(path: Path, device: str = "auto") -> Encoder:
     for parameter in network.parameters():
         parameter.data = features.channels_last(parameter.data)
     return Encoder(network, header, target)
-
-
-def choose_device(name: str) -> torch.device:
-    """`auto` -> a GPU when there is one, else the CPU; other names as torch knows them.
-
-    Raises:
-        UsageError: there is no such device.
-    """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:  # torch asserts that it was built for the device
-        raise UsageError(f"There is no device {name} here.", hint="Use auto, cpu, cuda or cuda:N.") from error
-    return device
-
-
-def fast_bfloat16(device: torch.device) -> bool:
-    """Whether bfloat16 arithmetic is in the hardware: on a CPU without it, autocast would slow things down."""
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
-    if platform.machine() == "x86_64":  # oneDNN would emulate it where only AVX-512 is there
-        return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def _fold_batch_norms(network: torch.nn.Module) -> None:

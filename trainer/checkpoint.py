@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +11,9 @@ import torch
 import xxhash
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
-from torch import nn
 
 from avsearch.errors import TrainingError
-from avsearch.models.network import Network
-
-
-@dataclass(frozen=True)
-class Learner:
-    """All that a training step changes."""
-
-    network: Network
-    objective: nn.Module
-    optimizer: torch.optim.Optimizer
+from trainer.step import Learner
 
 
 def save_checkpoint(path: Path, learner: Learner, state: Mapping[str, Any]) -> None:

@@ -17,6 +17,13 @@ class Objective(StrEnum):
     INFO_NCE = "info-nce"
 
 
+class Optimizer(StrEnum):
+    """How a gradient becomes a step: weight decay inside Adam's gradient (the paper), or beside it (AdamW)."""
+
+    ADAM = "adam"
+    ADAMW = "adamw"
+
+
 class Schedule(StrEnum):
     """How the learning rate moves: the paper's steps, or one half cosine down to zero."""
 
@@ -68,10 +75,15 @@ class TrainConfig:
         objective: what it learns by.
         batch_size: clips a step, one positive pair of each.
         learning_rate: at its highest.
-        weight_decay: Adam's.
+        weight_decay: the optimizer's.
         schedule: how the learning rate moves.
         warmup: the part of all steps in which the learning rate rises from zero.
         augmentation: random changes to frames and sounds.
+        optimizer: how a gradient becomes a step.
+        gradient_clip: the longest gradient, over all parameters, that is not shortened.
+        candidates: AVC only: a frame's negative is the one of so many sounds that it takes for the nearest.
+        hardness: InfoNCE only: negatives weigh as exp(hardness * similarity); 0 weighs all alike.
+        false_negatives: how much less a negative weighs whose picture and sound resemble one's own: 0 to 1.
     """
 
     name: str
@@ -86,10 +98,21 @@ class TrainConfig:
     schedule: Schedule
     warmup: float
     augmentation: Augmentation
+    optimizer: Optimizer = Optimizer.ADAM
+    gradient_clip: float = 5.0
+    candidates: int = 1
+    hardness: float = 0.0
+    false_negatives: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.batch_size < 2 or self.learning_rate <= 0:
-            raise ValueError("a batch needs two clips at least, and the learning rate must be positive")
+        if self.batch_size < 2 or self.learning_rate <= 0 or self.gradient_clip <= 0:
+            raise ValueError("a batch needs two clips at least; learning rate and gradient clip must be positive")
+        if self.candidates < 1 or self.hardness < 0 or not 0 <= self.false_negatives <= 1:
+            raise ValueError("there is one candidate at least, hardness is not negative, false_negatives is 0 to 1")
+        if (self.candidates > 1 and self.objective is not Objective.AVC) or (
+            self.hardness and self.objective is not Objective.INFO_NCE
+        ):
+            raise ValueError("candidates belong to AVC, hardness belongs to InfoNCE")
 
 
 @dataclass(frozen=True)

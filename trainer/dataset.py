@@ -28,7 +28,8 @@ class Batch:
     """One positive pair of each of B clips.
 
     `frames` (B, side, side, 3) uint8; `sounds` (B, 48000) float32; `media` (B,) int64, equal for clips of one
-    video; `partner` (B,) int64: whose sound makes a negative of each frame.
+    video; `partner` (B,) int64: whose sound makes a negative of each frame. `negative_sounds` (B, 48000) float32
+    are the negatives where they are nobody's true second.
     """
 
     frames: torch.Tensor
@@ -36,6 +37,7 @@ class Batch:
     media: torch.Tensor
     partner: torch.Tensor
     shake: SoundShake | None = None
+    negative_sounds: torch.Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
         return Batch(
@@ -44,6 +46,7 @@ class Batch:
             media=self.media.to(device),
             partner=self.partner.to(device),
             shake=self.shake and self.shake.to(device),
+            negative_sounds=None if self.negative_sounds is None else self.negative_sounds.to(device),
         )
 
 
@@ -64,18 +67,43 @@ class Clips:
         return len(np.unique(self.media))
 
 
-def training_batches(clips: Clips, config: TrainConfig, *, seed: int, steps: range) -> Iterator[Batch]:
+def training_batches(
+    clips: Clips, config: TrainConfig, *, seed: int, steps: range, rank: int = 0, world: int = 1
+) -> Iterator[Batch]:
     """The batches of the given steps; each is a pure function of (clips, config, seed, step).
 
     The next batch is made while the last one is trained on.
     """
-    make = functools.partial(_training_batch, clips, config, seed)
+
+    def make(step: int) -> Batch:
+        return _rows_of_rank(_training_batch(clips, config, seed, step), rank, world)
+
     with ThreadPoolExecutor(max_workers=1) as pool:
         pending = [pool.submit(make, step) for step in steps[:2]]
         for ahead in range(steps.start + 2, steps.stop + 2):
             yield pending.pop(0).result()
             if ahead < steps.stop:
                 pending.append(pool.submit(make, ahead))
+
+
+def sources_of_step(clips: Clips, config: TrainConfig, *, seed: int, step: int) -> list[Path]:
+    """The files that the batch of a step was made of."""
+    size = min(config.batch_size, len(clips.clips))
+    chosen = pairs.batch_clips(len(clips.clips), batch_size=size, step=step, seed=seed)
+    return [clips.clips[number].source for number in chosen]
+
+
+def _rows_of_rank(batch: Batch, rank: int, world: int) -> Batch:
+    size = len(batch.media) // world
+    rows = slice(rank * size, (rank + 1) * size)
+    shake = batch.shake
+    return Batch(
+        batch.frames[rows],
+        batch.sounds[rows],
+        batch.media[rows],
+        batch.partner[rows],
+        shake and SoundShake(shake.curve[rows], shake.kept_rows[rows], shake.kept_columns[rows]),
+    )
 
 
 def validation_pairs(clips: Clips, front_end: FrontEnd, *, pairs_per_clip: int) -> Batch:

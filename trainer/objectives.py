@@ -3,31 +3,63 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import nn
 
 from avsearch.models.network import Network
-from trainer.config import Objective
+from trainer.config import Objective, TrainConfig
 
 INITIAL_TEMPERATURE = 0.07  # CLIP's start
 MAX_SCALE = 100.0  # and its limit
 
 
-class AVC(nn.Module):
-    """Audio-visual correspondence: each clip's frame with its own second, and with one of another video."""
+@dataclass(frozen=True)
+class Perceived:
+    """What a network makes of a batch of B true pairs.
 
-    def forward(
-        self,
-        network: Network,
-        seen: torch.Tensor,
-        heard: torch.Tensor,
-        media: torch.Tensor,
-        partner: torch.Tensor,
-    ) -> torch.Tensor:
-        """What B clips look and sound like, their media and negative partners (B,) -> the mean cross-entropy."""
-        del media  # the partners are of other media already
-        return avc_loss(network, seen, heard, partner)
+    `seen` and `heard` are (B, ...), as the network has them; `media` (B,) int64 is equal for pairs of one video;
+    `partner` (B,) int64 says whose sound makes a negative of each frame. `elsewhere` (B, ...) are the negatives'
+    sounds where they are not those of the partners.
+    """
+
+    seen: torch.Tensor
+    heard: torch.Tensor
+    media: torch.Tensor
+    partner: torch.Tensor
+    elsewhere: torch.Tensor | None = None
+
+    def apart(self) -> Perceived:
+        """The same for a judgement that teaches the towers nothing."""
+        elsewhere = None if self.elsewhere is None else self.elsewhere.detach()
+        return Perceived(self.seen.detach(), self.heard.detach(), self.media, self.partner, elsewhere)
+
+
+class AVC(nn.Module):
+    """Audio-visual correspondence: each clip's frame with its own second, and with one of another video.
+
+    Args:
+        candidates: the negative is the one of so many sounds that the network takes for the nearest.
+        false_negatives: how much less a negative weighs that resembles the clip itself, 0 to 1.
+    """
+
+    def __init__(self, candidates: int = 1, false_negatives: float = 0.0) -> None:
+        super().__init__()
+        self.candidates = candidates
+        self.false_negatives = false_negatives
+
+    def forward(self, network: Network, perceived: Perceived) -> torch.Tensor:
+        """The mean cross-entropy over B positives and B negatives."""
+        partner, weights = perceived.partner, None
+        if self.candidates > 1:
+            similarity = network.similarity(perceived.seen, perceived.heard).detach()
+            partner = hardest_partners(similarity, perceived.media, partner, candidates=self.candidates)
+        if self.false_negatives:
+            rows = torch.arange(len(partner), device=partner.device)
+            weights = doubt(network, perceived, self.false_negatives)[rows, partner]
+        elsewhere = perceived.heard[partner] if perceived.elsewhere is None else perceived.elsewhere
+        return avc_loss(network, perceived.seen, perceived.heard, elsewhere, weights)
 
 
 class InfoNCE(nn.Module):
@@ -35,46 +67,123 @@ class InfoNCE(nn.Module):
 
     Sounds of the same video are neither positive nor negative. The network's own judgement learns beside it, on
     fixed vectors, so that the network can also say whether a pair corresponds.
+
+    Args:
+        hardness: negatives weigh as exp(hardness * similarity), 1 on average; 0 weighs all alike.
+        false_negatives: how much less a negative weighs that resembles the clip itself, 0 to 1.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, hardness: float = 0.0, false_negatives: float = 0.0) -> None:
         super().__init__()
+        self.hardness = hardness
+        self.false_negatives = false_negatives
         self.log_scale = nn.Parameter(torch.tensor(-math.log(INITIAL_TEMPERATURE)))
 
-    def forward(
-        self,
-        network: Network,
-        seen: torch.Tensor,
-        heard: torch.Tensor,
-        media: torch.Tensor,
-        partner: torch.Tensor,
-    ) -> torch.Tensor:
-        """What B clips look and sound like, their media and negative partners (B,) -> the mean loss."""
-        scale = self.log_scale.exp().clamp(max=MAX_SCALE)
-        contrast = info_nce_loss(network.similarity(seen, heard), media, scale)
-        return contrast + avc_loss(network, seen.detach(), heard.detach(), partner)
+    def forward(self, network: Network, perceived: Perceived) -> torch.Tensor:
+        """The mean loss over B frames and B seconds."""
+        contrast = info_nce_loss(
+            network.similarity(perceived.seen, perceived.heard),
+            perceived.media,
+            self.log_scale.exp().clamp(max=MAX_SCALE),
+            hardness=self.hardness,
+            weights=doubt(network, perceived, self.false_negatives) if self.false_negatives else None,
+        )
+        fixed = perceived.apart()
+        elsewhere = fixed.heard[fixed.partner] if fixed.elsewhere is None else fixed.elsewhere
+        return contrast + avc_loss(network, fixed.seen, fixed.heard, elsewhere)
 
 
-def avc_loss(network: Network, seen: torch.Tensor, heard: torch.Tensor, partner: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy over B positives (i, i) and B negatives (i, partner[i]).
+def avc_loss(
+    network: Network,
+    seen: torch.Tensor,
+    heard: torch.Tensor,
+    elsewhere: torch.Tensor,
+    weights: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Cross-entropy over B positives (seen, heard) and B negatives (seen, elsewhere), these weighed by (B,).
 
     It is the logistic loss of AVOL-Net's score, and with a network of two outputs, whose difference are the
     log-odds, the same as softmax and cross-entropy: log-odds in, so the sigmoid is taken once.
     """
-    positive = network.log_odds(seen, heard)
-    negative = network.log_odds(seen, heard[partner])
-    truth = torch.cat([torch.ones_like(positive), torch.zeros_like(negative)])
-    return nn.functional.binary_cross_entropy_with_logits(torch.cat([positive, negative]), truth)
+    positive = nn.functional.softplus(-network.log_odds(seen, heard))
+    negative = nn.functional.softplus(network.log_odds(seen, elsewhere))
+    return (positive.mean() + (negative if weights is None else weights * negative).mean()) / 2
 
 
-def info_nce_loss(similarity: torch.Tensor, media: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
-    """Symmetric InfoNCE over (B, B) similarities times `scale`; pairs of one video, but (i, i), are left out."""
+def info_nce_loss(
+    similarity: torch.Tensor,
+    media: torch.Tensor,
+    scale: torch.Tensor,
+    *,
+    hardness: float = 0.0,
+    weights: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Symmetric InfoNCE over (B, B) similarities times `scale`; pairs of one video, but (i, i), are left out.
+
+    Args:
+        similarity: (B, B) of each frame with each second.
+        media: (B,) int64, equal for pairs of one video.
+        scale: one over the temperature.
+        hardness: see `InfoNCE`; as in "Contrastive Learning with Hard Negative Samples" (Robinson et al. 2021).
+        weights: (B, B) of the negatives, symmetric; None for 1.
+    """
+    frames = _contrast(similarity, media, scale, hardness, weights)
+    seconds = _contrast(similarity.T, media, scale, hardness, weights)
+    return (frames + seconds) / 2
+
+
+def doubt(network: Network, perceived: Perceived, strength: float) -> torch.Tensor:
+    """How much each pair of clips counts as a negative: (B, B) in [0, 1], symmetric, without gradient.
+
+    A drum that is contrasted with another drum is told apart from its own kind. Where two clips look alike and
+    sound alike, by the mean of the two cosines, that is likely: weight = 1 - strength * max(mean, 0). Robust
+    audio-visual instance discrimination (Morgado et al. 2021) and FNAC (Sun et al. 2023) weigh by the same clues.
+    """
+    images = network.image_vectors(perceived.seen).detach()
+    sounds = network.sound_vectors(perceived.heard).detach()
+    alike = (images @ images.T + sounds @ sounds.T) / 2
+    return 1 - strength * alike.clamp(0, 1)
+
+
+def hardest_partners(
+    similarity: torch.Tensor, media: torch.Tensor, partner: torch.Tensor, *, candidates: int
+) -> torch.Tensor:
+    """(B, B) similarities -> (B,): of the partner and the next rows' sounds, the nearest of another video.
+
+    The rows of a batch lie in random order, so the next `candidates` - 1 rows are a random choice.
+    """
+    count = len(media)
+    rows = torch.arange(count, device=media.device)
+    near = (rows[:, None] + torch.arange(1, min(candidates, count), device=media.device)) % count
+    choice = torch.cat([partner[:, None], near], dim=1)
+    taken = similarity.gather(1, choice).masked_fill(media[choice] == media[:, None], -torch.inf)
+    return choice.gather(1, taken.argmax(dim=1, keepdim=True)).squeeze(1)
+
+
+def objective(config: TrainConfig) -> AVC | InfoNCE:
+    """The module of a config's objective; its parameters, if any, are trained too."""
+    if config.objective is Objective.AVC:
+        return AVC(config.candidates, config.false_negatives)
+    return InfoNCE(config.hardness, config.false_negatives)
+
+
+def _contrast(
+    similarity: torch.Tensor,
+    media: torch.Tensor,
+    scale: torch.Tensor,
+    hardness: float,
+    weights: torch.Tensor | None,
+) -> torch.Tensor:
+    """Each row must find its own column: the mean cross-entropy."""
     own = torch.eye(len(media), dtype=torch.bool, device=media.device)
-    logits = (scale * similarity).masked_fill((media[:, None] == media[None, :]) & ~own, -torch.inf)
-    truth = torch.arange(len(media), device=media.device)
-    return (nn.functional.cross_entropy(logits, truth) + nn.functional.cross_entropy(logits.T, truth)) / 2
-
-
-def objective(kind: Objective) -> AVC | InfoNCE:
-    """The module of an objective; its parameters, if any, are trained too."""
-    return AVC() if kind is Objective.AVC else InfoNCE()
+    negative = media[:, None] != media[None, :]
+    logits = scale * similarity
+    if weights is not None:
+        logits = logits + weights.clamp(min=torch.finfo(weights.dtype).tiny).log().masked_fill(own, 0)
+    if hardness:
+        tilt = (hardness * similarity.detach()).masked_fill(~negative, -torch.inf)
+        mean = tilt.logsumexp(dim=1, keepdim=True) - negative.sum(dim=1, keepdim=True).log()
+        logits = logits + (tilt - mean).masked_fill(~negative, 0)
+    return nn.functional.cross_entropy(
+        logits.masked_fill(~negative & ~own, -torch.inf), torch.arange(len(media), device=media.device)
+    )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from avsearch import features
-from avsearch.encoder import choose_device
+from avsearch.device import choose_device
 from avsearch.errors import TrainingError
 from avsearch.front_end import FrontEnd
 from avsearch.moments import Failed, Progress

@@ -103,8 +103,8 @@ RECIPES: dict[str, Callable[[str], TrainConfig]] = {
 }
 
 
-def recipe(name: str, size: str) -> TrainConfig:
-    """The config of a named recipe in a named size.
+def recipe(name: str, size: str, batch_size: int | None = None) -> TrainConfig:
+    """The config of a named recipe in a named size, perhaps with batches of another size.
 
     Raises:
         UsageError: there is no such recipe or size.
@@ -113,4 +113,5 @@ def recipe(name: str, size: str) -> TrainConfig:
         raise UsageError(f"There is no recipe {name}.", hint=f"Choose one of {', '.join(RECIPES)}.")
     if size not in SIZES:
         raise UsageError(f"There is no size {size}.", hint=f"Choose one of {', '.join(SIZES)}.")
-    return RECIPES[name](size)
+    config = RECIPES[name](size)
+    return replace(config, batch_size=batch_size or config.batch_size)

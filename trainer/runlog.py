@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import platform
+import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -19,55 +20,77 @@ import xxhash
 from trainer.dataset import Clips
 from trainer.validation import Validation
 
+if TYPE_CHECKING:
+    from tensorboardX import SummaryWriter
+
 
 @dataclass(frozen=True)
 class RunLog:
-    """`log.jsonl`: a line with step, loss and learning_rate a step, one with the figures of each validation."""
+    """What a run tells while it goes on.
+
+    `log.jsonl` has a line with step, loss and learning_rate a step, and one with the figures of each validation;
+    the folder `tensorboard` has the same for TensorBoard.
+    """
 
     path: Path
+    board: SummaryWriter
 
     @classmethod
-    def open(cls, out: Path, *, resume: bool) -> RunLog:
-        """The log of a run folder; emptied unless the run is resumed."""
-        log = cls(out / "log.jsonl")
-        text = log.path.read_text() if resume and log.path.exists() else ""
-        log.path.write_text(text if text.endswith("\n") or not text else text + "\n")  # a kill can cut a line
-        return log
+    def open(cls, out: Path, *, step: int) -> RunLog:
+        """The log of a run folder that goes on after `step` steps; what was told of later ones is forgotten."""
+        from tensorboardX import SummaryWriter  # noqa: PLC0415  (a second that no other command needs)
+
+        path = out / "log.jsonl"
+        if step == 0:
+            shutil.rmtree(out / "tensorboard", ignore_errors=True)
+        kept = [line for line in _lines(path) if line["step"] <= step] if step else []
+        path.write_text("".join(json.dumps(line) + "\n" for line in kept))
+        return cls(path, SummaryWriter(str(out / "tensorboard"), purge_step=step + 1))
 
     def add_step(self, step: int, loss: float, learning_rate: float) -> None:
-        self._add({"step": step + 1, "loss": round(loss, 6), "learning_rate": learning_rate})
+        """`step` counts from 0."""
+        self._add(step + 1, {"loss": round(loss, 6), "learning_rate": learning_rate}, "training")
 
     def add_validation(self, step: int, validation: Validation) -> None:
-        self._add({"step": step, **asdict(validation)})
+        """After `step` steps."""
+        self._add(step, asdict(validation), "validation")
+
+    def close(self) -> None:
+        """Write out what TensorBoard has not got yet."""
+        self.board.close()
 
     def draw_curve(self) -> Path:
         """Draw loss and validation over the steps as `curve.png`."""
         from matplotlib.figure import Figure  # noqa: PLC0415  (half a second that no other command needs)
 
-        lines = list(self._lines())
+        lines = list(_lines(self.path))
         steps, losses = _columns(lines, "loss")
         figure = Figure(figsize=(8, 4.5), layout="constrained")
         axes = figure.add_subplot(xlabel="step", ylabel="training loss")
         axes.plot(steps, losses, color="0.8", linewidth=0.8)
         axes.plot(steps, _smoothed(losses), color="C0", label="training loss")
         right = axes.twinx()
-        right.set(ylabel="validation", ylim=(0.45, 1.0))
+        right.set(ylabel="validation", ylim=(0.0, 1.0))
         right.plot(*_columns(lines, "avc_accuracy"), "C1o-", label="AVC accuracy")
         right.plot(*_columns(lines, "nearer"), "C2s-", label="true pair nearer than a false one")
-        figure.legend(loc="outside upper center", ncols=3, frameon=False)
+        right.plot(*_columns(lines, "ndcg"), "C3^-", label="nDCG@30 by pair")
+        figure.legend(loc="outside upper center", ncols=4, frameon=False)
         curve = self.path.with_name("curve.png")
         figure.savefig(curve, dpi=120)
         return curve
 
-    def _lines(self) -> Iterator[dict[str, Any]]:
-        """All lines; one that a killed run left unfinished is no line."""
-        for line in self.path.read_text().splitlines():
-            with suppress(json.JSONDecodeError):
-                yield json.loads(line)
-
-    def _add(self, fields: dict[str, Any]) -> None:
+    def _add(self, step: int, figures: dict[str, float], group: str) -> None:
         with self.path.open("a") as file:
-            file.write(json.dumps(fields) + "\n")
+            file.write(json.dumps({"step": step} | figures) + "\n")
+        for name, value in figures.items():
+            self.board.add_scalar(f"{group}/{name}", value, step)
+
+
+def write_run(out: Path, about: dict[str, Any]) -> None:
+    """`run.json`: everything that made a run what it is, and what it reached, in one file; written aside first."""
+    aside = out / "run.json.part"
+    aside.write_text(json.dumps(about, indent=2) + "\n")
+    aside.replace(out / "run.json")
 
 
 def provenance(train: Clips, *, seed: int) -> dict[str, Any]:
@@ -88,6 +111,13 @@ def data_fingerprint(train: Clips) -> str:
     """xxh3-128 over the content hashes of the training media, in their order."""
     hashes = sorted({clip.content_hash for clip in train.clips})
     return xxhash.xxh3_128("".join(hashes).encode()).hexdigest()
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    """All lines of a log; one that a killed run left unfinished is no line."""
+    for line in path.read_text().splitlines() if path.exists() else []:
+        with suppress(json.JSONDecodeError):
+            yield json.loads(line)
 
 
 def _columns(lines: Iterable[dict[str, Any]], name: str) -> tuple[list[int], list[float]]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
-from avsearch import features
-from avsearch.encoder import fast_bfloat16
+from avsearch import features, metrics
+from avsearch.device import fast_bfloat16
 from avsearch.front_end import FrontEnd
 from avsearch.models.network import Network
 from trainer.dataset import Batch
 
 _ROWS = 64
+_K = 30
 
 
 @dataclass(frozen=True)
@@ -22,10 +24,13 @@ class Validation:
     Attributes:
         avc_accuracy: part of pairs judged right, where positives and negatives weigh half each.
         nearer: how often a frame lies nearer to its own second than to one of another video (0.5: chance).
+        ndcg: nDCG@30 where only a frame's own second is relevant, and the other way round; seconds of the same
+            video are no candidates. Mean over both directions and all pairs.
     """
 
     avc_accuracy: float
     nearer: float
+    ndcg: float
 
 
 @torch.inference_mode()
@@ -41,7 +46,23 @@ def validate(network: Network, batch: Batch, front_end: FrontEnd, device: torch.
     right_yes = says_yes.diagonal().float().mean()
     right_no = 1 - says_yes[negative].float().mean()
     nearer = (cosine.diagonal()[:, None] > cosine)[negative].float().mean()
-    return Validation(avc_accuracy=float(right_yes + right_no) / 2, nearer=float(nearer))
+    return Validation(
+        float(right_yes + right_no) / 2, float(nearer), ndcg_by_pair(cosine.numpy(), negative.numpy())
+    )
+
+
+def ndcg_by_pair(similarity: np.ndarray, negative: np.ndarray) -> float:
+    """nDCG@30 of finding one's own pair: (N, N) similarities, (N, N) bool -> the mean over both directions.
+
+    With one relevant item it is 1 / log2(rank + 1), and 0 beyond rank 30; an equal one comes before.
+    """
+    own = similarity.diagonal()
+    found = [
+        (negative & (similarity >= own[:, None])).sum(axis=1),
+        (negative & (similarity >= own[None, :])).sum(axis=0),
+    ]
+    gains = np.append(metrics.discounts(_K), 0.0)
+    return float(np.mean([gains[np.minimum(before, _K)].mean() for before in found]))
 
 
 def perceive(

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from avsearch.cli import bench, demo, evaluate, importing, index, library, query, train
+from avsearch.cli import align, bench, demo, evaluate, importing, index, library, query, train
 from avsearch.cli.output import say
 from avsearch.errors import AvsearchError
 
@@ -43,6 +43,7 @@ app = typer.Typer(
 )
 app.command()(demo.demo)
 app.command()(train.train)
+app.command()(align.align)
 app.command()(index.index)
 app.command()(query.query)
 app.command()(evaluate.evaluate)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,8 +11,10 @@ import typer
 from avsearch.cli.options import DeviceOption, ManifestOption, SeedOption
 from avsearch.cli.output import list_failures, print_path, say, shown_progress
 from avsearch.errors import UsageError
+from avsearch.moments import Silent
 
 if TYPE_CHECKING:
+    from trainer.config import TrainJob
     from trainer.loop import Trained
 
 DEFAULT_MINUTES = 10.0
@@ -41,6 +44,16 @@ Minutes = Annotated[
         show_default=f"{DEFAULT_MINUTES:g}, unless --steps is given",
     ),
 ]
+BatchSize = Annotated[
+    int | None,
+    typer.Option(
+        "--batch-size",
+        metavar="N",
+        min=2,
+        help="Clips a step, over all processes; fewer where memory is short.",
+        show_default="the recipe's",
+    ),
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")]
 Cache = Annotated[
     Path | None,
@@ -60,6 +73,7 @@ def train(
     size: Size = "small",
     steps: Steps = None,
     minutes: Minutes = None,
+    batch_size: BatchSize = None,
     resume: Resume = False,
     manifest: ManifestOption = None,
     cache: Cache = None,
@@ -71,15 +85,16 @@ def train(
     No labels are needed or read. With a manifest, rows with split=train are learnt from, those with split=val
     validate, and no file of another split is opened; without one, a tenth of the videos validates.
 
+    Processes that torchrun starts train one network together.
+
     Example: avsearch train ~/footage --out run
     """
     _refuse_contradictions(steps, minutes, resume)
     from trainer.config import TrainJob
-    from trainer.loop import train as train_network
     from trainer.recipes import recipe as named_recipe
 
     job = TrainJob(
-        config=named_recipe(recipe, size),
+        config=named_recipe(recipe, size, batch_size=batch_size),
         paths=paths,
         out=out,
         manifest=manifest,
@@ -90,9 +105,7 @@ def train(
         seed=seed,
         device=device,
     )
-    with shown_progress() as progress:
-        trained = train_network(job, progress)
-    _tell(trained)
+    _run(job)
 
 
 def _refuse_contradictions(steps: int | None, minutes: float | None, resume: bool) -> None:
@@ -100,6 +113,18 @@ def _refuse_contradictions(steps: int | None, minutes: float | None, resume: boo
         raise UsageError("Give either --steps or --minutes, not both.")
     if resume and minutes is not None:
         raise UsageError("A resumed run goes on to its own step count.", hint="Give --steps to change that.")
+
+
+def _run(job: TrainJob) -> None:
+    """Train, and tell of it; of torchrun's processes only the first one tells."""
+    from trainer.loop import train as train_network
+
+    if int(os.environ.get("RANK", "0")):
+        train_network(job, Silent())
+        return
+    with shown_progress() as progress:
+        trained = train_network(job, progress)
+    _tell(trained)
 
 
 def _tell(trained: Trained) -> None:

@@ -23,9 +23,26 @@ from avsearch.front_end import FrontEnd, parse_front_end
 from avsearch.moments import Modality
 
 FORMAT_VERSION = 1
-ARCHITECTURES = ("ave", "l3", "avol", "avol-cosine", "avol-attention", "ave-mf", "ave-of", "vgg16")
+ARCHITECTURES = ("ave", "l3", "avol", "avol-cosine", "avol-attention", "ave-mf", "ave-of", "vgg16", "cca")
 _HEADER_KEY = "avsearch"
 TRAIN_HINT = "Train one with `avsearch train FOLDER --out RUN` and give RUN/encoder.safetensors."
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of the networks that a weights file joins.
+
+    Attributes:
+        name: what the names of its tensors begin with, before a dot.
+        architecture: the network.
+        widths: channels of the four blocks of its towers.
+        dim: length of its own vectors.
+    """
+
+    name: str
+    architecture: str
+    widths: tuple[int, ...]
+    dim: int
 
 
 @dataclass(frozen=True)
@@ -43,6 +60,7 @@ class WeightsHeader:
         recipe: every setting of the training run.
         provenance: what it was trained on, with which command and versions, and what it reached.
         fingerprint: 32 hexadecimal digits over tensors, architecture and front end; empty until saved.
+        parts: the networks that it joins, if it does (architecture `cca`).
     """
 
     architecture: str
@@ -55,6 +73,7 @@ class WeightsHeader:
     recipe: Mapping[str, Any]
     provenance: Mapping[str, Any] = field(default_factory=dict)
     fingerprint: str = ""
+    parts: tuple[Part, ...] = ()
 
     def __post_init__(self) -> None:
         if self.num_frames != self.front_end.num_frames:
@@ -88,11 +107,12 @@ def read_usable_header(path: Path) -> WeightsHeader:
         WeightsError: as `read_header`, or the architecture is unknown.
     """
     header = read_header(path)
-    if header.architecture not in ARCHITECTURES:
-        raise WeightsError(
-            f"{path}: is of architecture {header.architecture}; this avsearch knows {', '.join(ARCHITECTURES)}.",
-            hint="Upgrade avsearch, or train a model with `avsearch train`.",
-        )
+    for architecture in (header.architecture, *(part.architecture for part in header.parts)):
+        if architecture not in ARCHITECTURES:
+            raise WeightsError(
+                f"{path}: is of architecture {architecture}; this avsearch knows {', '.join(ARCHITECTURES)}.",
+                hint="Upgrade avsearch, or train a model with `avsearch train`.",
+            )
     return header
 
 
@@ -130,6 +150,8 @@ def _parse_header(path: Path, fields: dict[str, Any]) -> WeightsHeader:
     fields["front_end"] = parse_front_end(fields["front_end"])
     fields["modalities"] = tuple(Modality(name) for name in fields["modalities"])
     fields["widths"] = tuple(int(width) for width in fields["widths"])
+    parts = fields.get("parts", [])
+    fields["parts"] = tuple(Part(**part | {"widths": tuple(map(int, part["widths"]))}) for part in parts)
     return WeightsHeader(**fields)
 
 
@@ -137,6 +159,8 @@ def _fingerprint(tensors: Mapping[str, np.ndarray], header: WeightsHeader) -> st
     digest = xxhash.xxh3_128()
     shape = [header.architecture, header.widths, header.dim, header.modalities, header.num_frames]
     digest.update(json.dumps([*shape, header.front_end.identity()], sort_keys=True).encode())
+    if header.parts:  # older files have none, and keep their fingerprints
+        digest.update(json.dumps([asdict(part) for part in header.parts], sort_keys=True).encode())
     for name in sorted(tensors):
         tensor = tensors[name]
         digest.update(f"{name} {tensor.dtype} {tensor.shape}".encode())

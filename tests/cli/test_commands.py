@@ -35,7 +35,8 @@ def test_help_names_every_command_and_the_exit_codes():
     code, out, _ = avsearch("--help")
     assert code == 0
     assert all(
-        name in out for name in ("demo", "train", "index", "query", "evaluate", "library", "bench", "Exit codes")
+        name in out
+        for name in ("demo", "train", "align", "index", "query", "evaluate", "library", "bench", "Exit codes")
     )
 
 

@@ -11,6 +11,7 @@ from avsearch.library import open_library
 from tests.crash.running import KILLED, assert_same, assert_sound, contents, is_made, running_on, started
 
 SEED = 3
+MOST_TIMES = 20
 OFTEN = {"commit_every_s": 0.2}
 
 
@@ -33,6 +34,11 @@ def run_and_kill(words, after_s):
     return process.returncode == KILLED
 
 
+def came_between_commits(instants):
+    """Whether a kill left a library with a part of the clips."""
+    return any(0 < part < 1 for part in instants)
+
+
 @pytest.fixture(scope="module")
 def usual_s(clips, weights, tmp_path_factory):
     """How long a run takes that nobody disturbs, from starting Python on."""
@@ -47,10 +53,13 @@ def usual_s(clips, weights, tmp_path_factory):
 def test_a_library_survives_kills_at_random_instants_and_ends_as_if_there_had_been_none(
     clips, weights, all_of_clips, num_kills, usual_s, tmp_path
 ):
-    """Each library is killed until a run over it completes; there are as many libraries as it takes."""
+    """Each library is killed until a run over it completes; there are as many libraries as it takes.
+
+    On a busy machine ten kills may all come before a first commit: then there are more of them.
+    """
     rng = random.Random(SEED)
     kills_of_library, kills, instants = [], 0, []
-    while kills < num_kills:
+    while kills < num_kills or (not came_between_commits(instants) and kills < MOST_TIMES * num_kills):
         library = tmp_path / f"{len(kills_of_library)}"
         words = ["index", clips, "--library", library, "--model", weights]
         kills_of_library.append(0)
@@ -62,4 +71,4 @@ def test_a_library_survives_kills_at_random_instants_and_ends_as_if_there_had_be
             wait_until_nothing_runs(clips)
         assert_same(contents(open_library(library)), all_of_clips)
         shutil.rmtree(library)
-    assert any(0 < part < 1 for part in instants), f"no kill came between two commits: {instants}"
+    assert came_between_commits(instants), f"no kill came between two commits: {instants}"

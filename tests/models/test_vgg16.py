@@ -8,11 +8,14 @@ from safetensors.torch import save_file
 
 from avsearch.encoder import load_encoder
 from avsearch.errors import UsageError, WeightsError
+from avsearch.models.aligned import AlignedNetwork, joined_front_end
+from avsearch.models.l3 import L3Net
 from avsearch.models.networks import load_network
 from avsearch.models.vgg16 import VGG16
 from avsearch.models.vgg16_checkpoint import VGG16_FRONT_END, import_vgg16
-from avsearch.models.weights import verify_weights
+from avsearch.models.weights import Part, verify_weights
 from avsearch.moments import Modality
+from tests.models import tiny
 
 NARROW = {"widths": (2, 3, 4, 4, 4), "hidden": 16}
 CONVOLUTIONS = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)  # of torchvision's `features`
@@ -129,3 +132,22 @@ def test_what_is_no_checkpoint_is_refused_and_runs_no_code(tmp_path):
     with pytest.raises(WeightsError, match=r"lacks the tensor features\.0\.weight"):
         import_vgg16(tmp_path / "list.pth", tmp_path / "out", **NARROW)
     assert not (tmp_path / "sprung").exists()
+
+
+def test_it_can_be_the_seeing_part_of_an_aligned_encoder(tmp_path):
+    seen, heard = narrow(), L3Net(tiny.WIDTHS).eval()
+    network = AlignedNetwork({"image": seen, "audio": heard}, 4)
+    torch.nn.init.normal_(network.image_projection.matrix)
+    torch.nn.init.normal_(network.audio_projection.matrix)
+    parts = (
+        Part("image", "vgg16", NARROW["widths"], NARROW["hidden"]),
+        Part("audio", "l3", tiny.WIDTHS, heard.dim),
+    )
+    front_end = joined_front_end(VGG16_FRONT_END, tiny.FRONT_END)
+    tiny.save(tmp_path / "a", network, architecture="cca", widths=(), dim=4, front_end=front_end, parts=parts)
+    loaded, header = load_network(tmp_path / "a")
+    assert header.front_end.pixel_mean == VGG16_FRONT_END.pixel_mean
+    images, sounds = torch.randn(2, 3, 224, 224), torch.randn(2, *tiny.FRONT_END.audio_shape)
+    with torch.no_grad():
+        assert torch.equal(loaded.embed_images(images), network.embed_images(images))
+        assert torch.equal(loaded.embed_sounds(sounds), network.embed_sounds(sounds))

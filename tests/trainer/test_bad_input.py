@@ -1,16 +1,19 @@
+import json
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.numpy import load_file
 
 from avsearch.errors import TrainingError
 from avsearch.moments import Silent
 from tests.media.clips import make_clip
 from tests.trainer.runs import losses
-from trainer import loop
+from trainer import step
 from trainer.loop import train
 
 
@@ -62,16 +65,19 @@ def test_a_loss_that_is_no_number_stops_before_the_weights_change(job, monkeypat
             super().__init__()
             self.calls = 0
 
-        def forward(self, _network, images, *_):
+        def forward(self, _network, perceived):
             self.calls += 1
-            return images.sum() * (math.nan if self.calls == 3 else 1.0)
+            return perceived.seen.sum() * (math.nan if self.calls == 3 else 1.0)
 
     updates = []
     original = torch.optim.Adam.step
     monkeypatch.setattr(torch.optim.Adam, "step", lambda self, *a: (updates.append(1), original(self, *a)))
-    monkeypatch.setattr(loop, "objective", lambda _: Broken())
-    with pytest.raises(TrainingError, match="no longer a number"):
+    monkeypatch.setattr(step, "objective", lambda _: Broken())
+    with pytest.raises(TrainingError, match=r"step 3 is no number.*\.mp4"):
         train(job, Silent())
+    named = (job.out / "not-a-number.txt").read_text().split()
+    assert len(named) == 4  # the batch
+    assert {Path(name).parent for name in named} == set(job.paths)
     assert len(updates) == 2
     assert list(losses(job.out)) == [1, 2]
     for name, tensor in load_file(job.out / "checkpoints" / "last.safetensors").items():
@@ -80,10 +86,38 @@ def test_a_loss_that_is_no_number_stops_before_the_weights_change(job, monkeypat
 
 def test_a_gradient_that_is_no_number_stops_before_the_weights_change(job, monkeypatch):
     class Broken(torch.nn.Module):
-        def forward(self, _network, images, *_):
+        def forward(self, _network, perceived):
+            images = perceived.seen
             return (images - images.detach()).square().sum().sqrt()  # 0, but its slope is infinite
 
-    monkeypatch.setattr(loop, "objective", lambda _: Broken())
+    monkeypatch.setattr(step, "objective", lambda _: Broken())
     with pytest.raises(TrainingError):
         train(job, Silent())
-    assert not (job.out / "checkpoints").exists()
+    with safe_open(job.out / "checkpoints" / "last.safetensors", "np") as file:
+        assert json.loads(file.metadata()["state"])["step"] == 0
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 400 bytes. Error code 12"),
+    ],
+)
+def test_too_little_memory_names_a_batch_size_to_try(job, monkeypatch, error):
+    def full(*_):
+        raise error
+
+    monkeypatch.setattr(step, "tensors", full)
+    with pytest.raises(TrainingError, match="does not hold a batch of 4") as caught:
+        train(job, Silent())
+    assert "--batch-size 2" in caught.value.hint
+
+
+def test_other_errors_of_the_device_are_not_taken_for_too_little_memory(job, monkeypatch):
+    def broken(*_):
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    monkeypatch.setattr(step, "tensors", broken)
+    with pytest.raises(RuntimeError, match="illegal"):
+        train(job, Silent())

@@ -7,9 +7,10 @@ from safetensors.torch import save_file
 from avsearch.errors import TrainingError
 from avsearch.models.ave import AVENet
 from tests.models import tiny
-from trainer.checkpoint import Learner, load_checkpoint, save_checkpoint
+from trainer.checkpoint import load_checkpoint, save_checkpoint
 from trainer.config import Objective
-from trainer.objectives import objective
+from trainer.objectives import AVC, InfoNCE, Perceived
+from trainer.step import Judge, Learner
 
 STATE = {"step": 3, "steps": 10, "best": {"nearer": 0.625}, "best_step": 2}
 
@@ -17,9 +18,9 @@ STATE = {"step": 3, "steps": 10, "best": {"nearer": 0.625}, "best_step": 2}
 def learner(widths=tiny.WIDTHS, kind=Objective.INFO_NCE, seed=0):
     torch.manual_seed(seed)
     network = AVENet(widths).to(memory_format=torch.channels_last)
-    goal = objective(kind)
+    goal = AVC() if kind is Objective.AVC else InfoNCE()
     optimizer = torch.optim.Adam([*network.parameters(), *goal.parameters()], lr=1e-3, weight_decay=1e-5)
-    return Learner(network, goal, optimizer)
+    return Learner(network, goal, optimizer, Judge(network, goal))
 
 
 def step(one, seed):
@@ -27,7 +28,7 @@ def step(one, seed):
     torch.manual_seed(seed)
     images = one.network.embed_images(torch.randn(4, *tiny.FRONT_END.image_shape))
     sounds = one.network.embed_sounds(torch.randn(4, *tiny.FRONT_END.audio_shape))
-    loss = one.objective(one.network, images, sounds, torch.arange(4), torch.tensor([1, 2, 3, 0]))
+    loss = one.objective(one.network, Perceived(images, sounds, torch.arange(4), torch.tensor([1, 2, 3, 0])))
     one.optimizer.zero_grad(set_to_none=True)
     loss.backward()
     one.optimizer.step()

@@ -1,3 +1,4 @@
+import json
 import math
 from dataclasses import replace
 
@@ -25,7 +26,7 @@ def test_a_run_leaves_weights_log_curve_checkpoints_and_a_cache_that_is_not_deco
     trained = train(job, Silent())
     out = job.out
     assert {path.name for path in out.iterdir()} == {
-        "encoder.safetensors", "log.jsonl", "curve.png", "checkpoints", "cache"
+        "encoder.safetensors", "run.json", "log.jsonl", "tensorboard", "curve.png", "checkpoints", "cache"
     }  # fmt: skip
     assert {path.name for path in (out / "checkpoints").iterdir()} == {"best.safetensors", "last.safetensors"}
     assert list(losses(out)) == [1, 2, 3, 4]
@@ -54,8 +55,46 @@ def test_the_header_says_how_the_weights_came_to_be(job):
     assert told["validation"] == {
         "avc_accuracy": trained.validation.avc_accuracy,
         "nearer": trained.validation.nearer,
+        "ndcg": trained.validation.ndcg,
     }
     assert 1 <= told["best_step"] <= 4
+
+
+def test_one_file_of_the_run_says_what_made_it_and_what_it_reached(job):
+    trained = train(job, Silent())
+    told = json.loads((job.out / "run.json").read_text())
+    assert told["command"] == trained.header.provenance["command"]
+    assert told["config"]["name"] == "ave"
+    assert told["config"]["front_end"]["log_std"] == trained.header.front_end.log_std
+    assert (told["seed"], told["steps"], told["device"], told["processes"]) == (0, 4, "cpu", 1)
+    assert told["data_fingerprint"] == trained.header.provenance["data_fingerprint"]
+    assert told["validation"]["ndcg"] == trained.validation.ndcg
+    assert {"avsearch", "torch", "python"} <= told.keys()
+
+
+def test_tensorboard_has_the_figures_of_the_log(job):
+    train(job, Silent())
+    (events,) = (job.out / "tensorboard").iterdir()
+    logged = [json.loads(line) for line in (job.out / "log.jsonl").read_text().splitlines()]
+    found = scalars(events)
+    for line in logged:
+        group = "training" if "loss" in line else "validation"
+        for name in line.keys() - {"step"}:
+            assert found[f"{group}/{name}", line["step"]] == pytest.approx(line[name], rel=1e-5)
+    assert len(found) == sum(len(line) - 1 for line in logged)
+
+
+def scalars(path):
+    """(name, step) -> value of a TensorBoard file: records of a length, a checksum, the event, a checksum."""
+    from tensorboardX.proto.event_pb2 import Event
+
+    data, found, position = path.read_bytes(), {}, 0
+    while position < len(data):
+        length = int.from_bytes(data[position : position + 8], "little")
+        event = Event.FromString(data[position + 12 : position + 12 + length])
+        found.update({(value.tag, event.step): value.simple_value for value in event.summary.value})
+        position += length + 16
+    return found
 
 
 def test_the_front_end_in_the_weights_was_measured_on_the_training_sounds(job, clips_folder):

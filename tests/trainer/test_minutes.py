@@ -3,13 +3,13 @@ from types import SimpleNamespace
 
 from avsearch.moments import Silent
 from tests.trainer.runs import Recorder, losses
-from trainer import loop
+from trainer import beginning
 from trainer.loop import train
 
 
 def test_minutes_fix_the_number_of_steps_before_the_first_one(job, monkeypatch):
     ticks = iter(range(10**6))
-    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: next(ticks) / 4))  # all takes 0.25 s
+    monkeypatch.setattr(beginning, "time", SimpleNamespace(monotonic=lambda: next(ticks) / 4))  # all takes 0.25 s
     progress = Recorder()
     trained = train(replace(job, steps=None, minutes=0.2), progress)  # 12 s: 48 of the quarters at most
     (_, files, _), (_, steps, _) = progress.told
@@ -32,16 +32,16 @@ def test_minutes_hold_where_reading_clips_is_slower_than_training_on_them(job, m
             clock.now += 1.0
             yield batch
 
-    original = loop.training_batches
-    monkeypatch.setattr(loop, "training_batches", slow_batches)
-    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=monotonic))
+    original = beginning.training_batches
+    monkeypatch.setattr(beginning, "training_batches", slow_batches)
+    monkeypatch.setattr(beginning, "time", SimpleNamespace(monotonic=monotonic))
     train(replace(job, steps=None, minutes=0.5), Silent())
     assert clock.now <= 30 * 1.1
 
 
 def test_timing_the_steps_teaches_nothing(tmp_path, job):
     timed = train(replace(job, steps=None, minutes=1e-6, out=tmp_path / "timed"), Silent())
-    assert timed.steps == loop.EVALUATIONS  # the least there is
+    assert timed.steps == beginning.EVALUATIONS  # the least there is
     counted = train(replace(job, steps=timed.steps), Silent())
     assert losses(job.out) == losses(tmp_path / "timed")
     assert counted.header.fingerprint == timed.header.fingerprint

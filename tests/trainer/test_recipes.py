@@ -71,3 +71,9 @@ def test_a_config_without_negatives_or_progress_is_refused(wrong):
 def test_a_crop_larger_than_the_frame_is_refused(smallest, largest):
     with pytest.raises(ValueError, match="crops"):
         Augmentation(smallest, largest, brightness=0, saturation=0, amplitude=0)
+
+
+def test_a_recipe_can_be_had_with_batches_of_another_size():
+    usual = recipe("ave-nce", "small")
+    assert replace(usual, batch_size=32) == recipe("ave-nce", "small", batch_size=32)
+    assert recipe("ave-nce", "small", batch_size=None) == usual

@@ -6,6 +6,7 @@ from avsearch.errors import TrainingError
 from avsearch.moments import Silent
 from tests.media.clips import make_clip
 from tests.trainer.runs import Interrupted, Recorder, losses
+from trainer import loop
 from trainer.loop import train
 from trainer.recipes import RECIPES
 
@@ -56,6 +57,27 @@ def test_resuming_with_other_media_is_refused_or_keeps_the_front_end(tmp_path, j
     except TrainingError:
         return
     assert resumed.header.front_end == first.header.front_end
+
+
+def test_resuming_by_another_recipe_is_refused(job):
+    train(job, Silent())
+    with pytest.raises(TrainingError, match="another recipe") as caught:
+        train(replace(job, resume=True, config=replace(job.config, learning_rate=0.5)), Silent())
+    assert "run.json" in caught.value.hint
+
+
+def test_a_run_killed_before_its_first_validation_goes_on_with_its_step_count(tmp_path, job, monkeypatch):
+    monkeypatch.setattr(loop, "_CHECKPOINT_S", 0.0)
+    job = replace(job, steps=40, config=replace(job.config, learning_rate=1e-2))
+    whole = train(replace(job, out=tmp_path / "whole"), Silent())
+    with pytest.raises(Interrupted):
+        train(job, Recorder(stop_at=3))  # the first validation is that of step 4
+    assert {path.name for path in (job.out / "checkpoints").iterdir()} == {"last.safetensors"}
+    progress = Recorder()
+    resumed = train(replace(job, resume=True, steps=None, minutes=5), progress)
+    assert progress.steps == 38
+    assert losses(job.out) == losses(tmp_path / "whole")
+    assert resumed.header.fingerprint == whole.header.fingerprint
 
 
 def test_a_folder_that_holds_a_run_is_not_overwritten(job):

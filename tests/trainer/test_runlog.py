@@ -17,28 +17,36 @@ def lines(log):
 
 
 def test_each_step_and_each_validation_is_a_line(tmp_path):
-    log = RunLog.open(tmp_path, resume=False)
+    log = RunLog.open(tmp_path, step=0)
     log.add_step(0, 0.69314718, 1e-3)
-    log.add_validation(1, Validation(avc_accuracy=0.5, nearer=0.625))
+    log.add_validation(1, Validation(avc_accuracy=0.5, nearer=0.625, ndcg=0.25))
     assert lines(log) == [
         {"step": 1, "loss": 0.693147, "learning_rate": 1e-3},
-        {"step": 1, "avc_accuracy": 0.5, "nearer": 0.625},
+        {"step": 1, "avc_accuracy": 0.5, "nearer": 0.625, "ndcg": 0.25},
     ]
     assert log.path == tmp_path / "log.jsonl"
 
 
 def test_a_resumed_run_writes_on_and_a_new_one_begins_anew(tmp_path):
-    RunLog.open(tmp_path, resume=False).add_step(0, 1.0, 1e-3)
-    assert len(lines(RunLog.open(tmp_path, resume=True))) == 1
-    assert lines(RunLog.open(tmp_path, resume=False)) == []
+    RunLog.open(tmp_path, step=0).add_step(0, 1.0, 1e-3)
+    assert len(lines(RunLog.open(tmp_path, step=1))) == 1
+    assert lines(RunLog.open(tmp_path, step=0)) == []
+
+
+def test_what_was_told_of_steps_that_are_done_again_is_forgotten(tmp_path):
+    log = RunLog.open(tmp_path, step=0)
+    for step in range(5):
+        log.add_step(step, 1.0, 1e-3)
+    log.add_validation(5, Validation(0.5, 0.5, 0.5))
+    assert [line["step"] for line in lines(RunLog.open(tmp_path, step=3))] == [1, 2, 3]
 
 
 @pytest.mark.parametrize("steps", [1, 2, 50])
 def test_the_curve_is_a_picture(tmp_path, steps):
-    log = RunLog.open(tmp_path, resume=False)
+    log = RunLog.open(tmp_path, step=0)
     for step in range(steps):
         log.add_step(step, 1 / (step + 1), 1e-3)
-    log.add_validation(steps, Validation(0.7, 0.8))
+    log.add_validation(steps, Validation(0.7, 0.8, 0.3))
     curve = log.draw_curve()
     assert curve == tmp_path / "curve.png"
     with Image.open(curve) as picture:
@@ -47,11 +55,11 @@ def test_the_curve_is_a_picture(tmp_path, steps):
 
 
 def test_a_line_cut_short_does_not_cost_the_curve(tmp_path):
-    log = RunLog.open(tmp_path, resume=False)
+    log = RunLog.open(tmp_path, step=0)
     log.add_step(0, 1.0, 1e-3)
     with log.path.open("a") as file:
         file.write('{"step": 2, "lo')
-    log = RunLog.open(tmp_path, resume=True)
+    log = RunLog.open(tmp_path, step=1)
     log.add_step(1, 0.9, 1e-3)
     assert log.draw_curve().exists()
 

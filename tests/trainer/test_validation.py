@@ -8,7 +8,7 @@ from avsearch import features
 from tests.models import tiny
 from trainer import validation
 from trainer.dataset import Batch
-from trainer.validation import perceive, validate
+from trainer.validation import ndcg_by_pair, perceive, validate
 
 CPU = torch.device("cpu")
 
@@ -61,6 +61,34 @@ def loop_figures(network, pairs):
     return (right_yes + right_no) / 2, nearer
 
 
+def loop_ndcg(network, pairs, k=30):
+    """Each frame and each second asks; own pair relevant, others of its video no candidates."""
+    with torch.no_grad():
+        images = network.embed_images(features.image_tensor(pairs.frames, tiny.FRONT_END)).double().numpy()
+        sounds = network.embed_sounds(features.log_spectrogram(pairs.sounds, tiny.FRONT_END)).double().numpy()
+    gains = []
+    for queries, targets in ((images, sounds), (sounds, images)):
+        for row, query in enumerate(queries):
+            others = [o for o in range(len(targets)) if o == row or pairs.media[o] != pairs.media[row]]
+            ranking = sorted(others, key=lambda o: -float(query @ targets[o]))
+            rank = ranking.index(row) + 1
+            gains.append(1 / math.log2(rank + 1) if rank <= k else 0.0)
+    return sum(gains) / len(gains)
+
+
+def test_beyond_rank_30_nothing_is_gained():
+    similarity = np.zeros((40, 40)) + np.arange(40)[:, None] * 0.0
+    similarity[:, 1:] = 1.0  # the first row's own is the last of its row
+    negative = ~np.eye(40, dtype=bool)
+    loop = []
+    for table in (similarity, similarity.T):
+        for row in range(40):
+            before = sum(table[row, o] >= table[row, row] for o in range(40) if o != row)
+            loop.append(1 / math.log2(before + 2) if before < 30 else 0.0)
+    assert ndcg_by_pair(similarity, negative) == pytest.approx(sum(loop) / len(loop))
+    assert 0 in loop
+
+
 def test_the_figures_are_those_of_a_plain_loop():
     pairs = batch()
     network = spread_network(pairs)
@@ -68,6 +96,7 @@ def test_the_figures_are_those_of_a_plain_loop():
     accuracy, nearer = loop_figures(network.eval(), pairs)
     assert found.avc_accuracy == pytest.approx(accuracy, abs=1e-6)
     assert found.nearer == pytest.approx(nearer, abs=1e-6)
+    assert found.ndcg == pytest.approx(loop_ndcg(network, pairs), abs=1e-6)
     assert 0.1 < nearer < 0.9  # neither figure is trivial here
     assert 0.1 < accuracy < 0.9
 
