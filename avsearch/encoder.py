@@ -11,13 +11,16 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from avsearch import features
 from avsearch.device import choose_device, fast_bfloat16
+from avsearch.flow import flow_images
 from avsearch.front_end import FrontEnd
 from avsearch.models.network import Embedder
 from avsearch.models.networks import load_network
 from avsearch.models.weights import WeightsHeader
+from avsearch.moments import Modality
 
 CPU_BATCH = 16  # fits into a core's cache; on one core, sounds of size small: 700 a second against 515 with 64
 GPU_BATCH = 256
+_NORMS = torch.nn.BatchNorm2d | torch.nn.BatchNorm3d
 
 
 class Encoder:
@@ -33,10 +36,10 @@ class Encoder:
     def front_end(self) -> FrontEnd:
         return self.header.front_end
 
-    @property
-    def batch_size(self) -> int:
-        """How many moments go through the network at once; more are cut up."""
-        return CPU_BATCH if self._device.type == "cpu" else GPU_BATCH
+    def batch_size(self, modality: Modality) -> int:
+        """How many moments go through the network at once; one of many frames counts as many."""
+        size = CPU_BATCH if self._device.type == "cpu" else GPU_BATCH
+        return size if modality is Modality.AUDIO else max(size // self.front_end.num_frames, 1)
 
     @property
     def num_at_once(self) -> int:
@@ -57,30 +60,37 @@ class Encoder:
         torch.set_num_threads(self._num_threads)
 
     def encode_images(self, frames: np.ndarray) -> np.ndarray:
-        """(B, side, side, 3) uint8 squares (`front_end.centre_square`) -> (B, D) float32 unit rows."""
+        """Squares of the moments (`front_end.centre_square`) -> (B, D) float32 unit rows.
 
-        def embed(batch: torch.Tensor) -> torch.Tensor:
-            images = features.image_tensor(batch, self.front_end)
-            return self._network.embed_images(images.contiguous(memory_format=torch.channels_last))
+        They are (B, side, side, 3) uint8; or (B, T, side, side, 3) where the front end asks for T frames around a
+        moment; flow is computed here if it asks for that.
+        """
 
-        return self._encode(frames, embed)
+        def embed(batch: np.ndarray) -> torch.Tensor:
+            seen = flow_images(batch) if self.front_end.flow else batch
+            images = features.image_tensor(self._on_device(seen), self.front_end)
+            return self._network.embed_images(features.channels_last(images))
+
+        return self._encode(frames, embed, self.batch_size(Modality.IMAGE))
 
     def encode_sounds(self, waveforms: np.ndarray) -> np.ndarray:
         """(B, 48000) float32 at 48 kHz -> (B, D) float32 unit rows."""
 
-        def embed(batch: torch.Tensor) -> torch.Tensor:
-            return self._network.embed_sounds(features.log_spectrogram(batch, self.front_end))
+        def embed(batch: np.ndarray) -> torch.Tensor:
+            return self._network.embed_sounds(features.log_spectrogram(self._on_device(batch), self.front_end))
 
-        return self._encode(waveforms, embed)
+        return self._encode(waveforms, embed, self.batch_size(Modality.AUDIO))
 
     @torch.inference_mode()
-    def _encode(self, inputs: np.ndarray, embed: Callable[[torch.Tensor], torch.Tensor]) -> np.ndarray:
+    def _encode(self, inputs: np.ndarray, embed: Callable[[np.ndarray], torch.Tensor], size: int) -> np.ndarray:
         vectors = [np.zeros((0, self.header.dim), np.float32)]
-        for first in range(0, len(inputs), self.batch_size):
-            batch = torch.from_numpy(np.array(inputs[first : first + self.batch_size])).to(self._device)
+        for first in range(0, len(inputs), size):
             with torch.autocast(self._device.type, torch.bfloat16, enabled=fast_bfloat16(self._device)):
-                vectors.append(embed(batch).float().cpu().numpy())
+                vectors.append(embed(inputs[first : first + size]).float().cpu().numpy())
         return np.concatenate(vectors)
+
+    def _on_device(self, batch: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(np.array(batch)).to(self._device)  # a copy: torch wants arrays that can be written
 
 
 def load_encoder(path: Path, device: str = "auto") -> Encoder:
@@ -98,7 +108,8 @@ def load_encoder(path: Path, device: str = "auto") -> Encoder:
     target = choose_device(device)
     _fold_batch_norms(network)
     network.to(target)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
+    for parameter in network.parameters():
+        parameter.data = features.channels_last(parameter.data)
     return Encoder(network, header, target)
 
 
@@ -107,6 +118,6 @@ def _fold_batch_norms(network: torch.nn.Module) -> None:
     for sequence in (part for part in network.modules() if isinstance(part, torch.nn.Sequential)):
         for index in range(1, len(sequence)):
             before, norm = sequence[index - 1], sequence[index]
-            if isinstance(before, torch.nn.Conv2d) and isinstance(norm, torch.nn.BatchNorm2d):
+            if isinstance(before, torch.nn.Conv2d | torch.nn.Conv3d) and isinstance(norm, _NORMS):
                 sequence[index - 1] = fuse_conv_bn_eval(before, norm)
                 sequence[index] = torch.nn.Identity()

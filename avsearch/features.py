@@ -7,7 +7,9 @@ import functools
 import numpy as np
 import torch
 
-from avsearch.front_end import MOMENT_SAMPLES, SAMPLE_RATE_HZ, FrontEnd
+from avsearch.front_end import FLOW_ZERO, MOMENT_SAMPLES, SAMPLE_RATE_HZ, FrontEnd
+
+FLOW_SCALE = 32  # steps of a byte of flow, 5 pixels; so that fast motion is about 1
 
 
 def log_spectrogram(waveforms: torch.Tensor, front_end: FrontEnd) -> torch.Tensor:
@@ -65,10 +67,34 @@ def mel_filterbank(front_end: FrontEnd) -> np.ndarray:
     return np.asarray(triangles / triangles.sum(axis=1, keepdims=True), np.float32)
 
 
-def image_tensor(frames: torch.Tensor, front_end: FrontEnd) -> torch.Tensor:
-    """(B, side, side, 3) uint8 -> (B, 3, side, side) float32, standardised, channels last in memory."""
-    side = front_end.image_side
-    if frames.ndim != 4 or frames.shape[1:] != (side, side, 3):
-        raise ValueError(f"expected (B, {side}, {side}, 3) frames, got {tuple(frames.shape)}")
-    pixels = frames.permute(0, 3, 1, 2).float() / 255
-    return (pixels - front_end.pixel_mean) / front_end.pixel_std
+def image_tensor(images: torch.Tensor, front_end: FrontEnd) -> torch.Tensor:
+    """Bytes, channels last, to float32, standardised, channels first in shape and last in memory.
+
+    (B, side, side, 3) uint8 -> (B, 3, side, side); with several frames (B, T, side, side, 3) uint8 ->
+    (B, 3, T, side, side); with flow (B, side, side, 3 + 2 (T - 1)) uint8, the middle frame and then x and y of each
+    flow in order, as `flow.tvl1_flow` gives them -> the same number of channels.
+    """
+    channels, *rest = front_end.image_shape
+    if tuple(images.shape[1:]) != (*rest, channels):
+        wanted = ", ".join(map(str, (*rest, channels)))
+        raise ValueError(f"expected (B, {wanted}) frames, got {tuple(images.shape)}")
+    numbers = images.movedim(-1, 1).float()
+    standard = (numbers[:, :3] / 255 - _of_channels(front_end.pixel_mean, numbers)) / _of_channels(
+        front_end.pixel_std, numbers
+    )
+    if not front_end.flow:
+        return standard
+    return channels_last(torch.cat([standard, (numbers[:, 3:] - FLOW_ZERO) / FLOW_SCALE], dim=1))
+
+
+def channels_last(tensor: torch.Tensor) -> torch.Tensor:
+    """The same numbers in the order of memory that convolutions are fastest in, over pictures or over time too."""
+    formats = {4: torch.channels_last, 5: torch.channels_last_3d}
+    return tensor.contiguous(memory_format=formats.get(tensor.ndim, torch.contiguous_format))
+
+
+def _of_channels(value: float | tuple[float, float, float], like: torch.Tensor) -> torch.Tensor | float:
+    """One number for all channels, or a tensor that gives each of the three its own."""
+    if isinstance(value, tuple):
+        return torch.tensor(value, device=like.device).reshape(3, *[1] * (like.ndim - 2))
+    return value

@@ -5,13 +5,17 @@ Nothing here needs torch: media can be read while torch is still being imported.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
 SAMPLE_RATE_HZ = 48_000
 MOMENT_SAMPLES = SAMPLE_RATE_HZ  # a moment of sound lasts one second
-FRAMES_APART_US = 40_000  # between the frames around a moment, where a front end asks for several
+FRAMES_APART_US = 40_000  # of the frames around a moment: those of 25 a second, the paper's rate
+FLOW_ZERO = 128  # what a byte of optical flow holds where nothing moves
+FLOW_STEPS_PER_PIXEL = 6.4  # so that a byte holds up to 20 pixels from one frame to the next
 
 
 @dataclass(frozen=True)
@@ -28,10 +32,11 @@ class FrontEnd:
         log_floor: added to magnitudes before the logarithm.
         log_mean: mean of the log-spectrogram over the training sounds.
         log_std: its standard deviation.
-        pixel_mean: subtracted from pixels in [0, 1].
-        pixel_std: divides them then.
-        num_frames: frames around a moment, 40 ms apart; odd, and the middle one is the moment's.
-        flow: whether the vision tower sees the middle frame and the flow from each frame to the next.
+        pixel_mean: subtracted from pixels in [0, 1]; one number, or one for each of red, green and blue.
+        pixel_std: divides them then; likewise.
+        num_frames: how many frames around a moment the vision tower sees, 40 ms apart, the moment's own in the
+            middle; where a file begins or ends its first or last frame is repeated.
+        flow: whether it sees the moment's own frame and the optical flow between each two, not the frames.
     """
 
     image_side: int
@@ -43,8 +48,8 @@ class FrontEnd:
     log_floor: float = 1e-3
     log_mean: float = 0.0
     log_std: float = 1.0
-    pixel_mean: float = 0.45
-    pixel_std: float = 0.25
+    pixel_mean: float | tuple[float, float, float] = 0.45
+    pixel_std: float | tuple[float, float, float] = 0.25
     num_frames: int = 1
     flow: bool = False
 
@@ -55,8 +60,12 @@ class FrontEnd:
             raise ValueError("n_fft - hop must be even: a second is extended by half of it at both ends")
         if not 0 < self.image_side <= self.short_side or self.num_bands < 0:
             raise ValueError("sides must be positive, and the square must fit into the frame")
-        if min(self.log_std, self.log_floor, self.pixel_std) <= 0:
+        if min(self.log_std, self.log_floor, *np.atleast_1d(self.pixel_std)) <= 0:
             raise ValueError("standard deviations and the floor of the logarithm must be positive")
+        if self.num_frames < 1 or self.num_frames % 2 == 0:
+            raise ValueError("the number of frames must be odd: the moment's own is in the middle")
+        if self.flow and self.num_frames == 1:
+            raise ValueError("flow must have more than one frame to go between")
 
     @property
     def num_bins(self) -> int:
@@ -71,12 +80,36 @@ class FrontEnd:
         return MOMENT_SAMPLES // self.hop
 
     @property
-    def image_shape(self) -> tuple[int, int, int]:
-        return (3, self.image_side, self.image_side)
+    def image_shape(self) -> tuple[int, ...]:
+        """Of the tensor of one moment: (3, s, s), (3, frames, s, s), or with flow (3 + 2 (frames - 1), s, s)."""
+        square = (self.image_side, self.image_side)
+        if self.flow:
+            return (3 + 2 * (self.num_frames - 1), *square)
+        return (3, *square) if self.num_frames == 1 else (3, self.num_frames, *square)
 
     @property
     def audio_shape(self) -> tuple[int, int, int]:
         return (1, self.num_rows, self.num_columns)
+
+    def offsets_us(self) -> tuple[int, ...]:
+        """When the frames around a moment are shown, in microseconds from it."""
+        middle = self.num_frames // 2
+        return tuple(FRAMES_APART_US * (index - middle) for index in range(self.num_frames))
+
+    def identity(self) -> dict[str, Any]:
+        """What a fingerprint covers; what came later is left out at its default, so that old ones hold."""
+        later = {"num_frames": 1, "flow": False}
+        return {name: value for name, value in asdict(self).items() if name not in later or value != later[name]}
+
+
+def parse_front_end(fields: Mapping[str, Any]) -> FrontEnd:
+    """A front end from the fields that a header holds as JSON, where triples are lists.
+
+    Raises:
+        TypeError, ValueError: they make no front end.
+    """
+    parsed: dict[str, Any] = {name: tuple(it) if isinstance(it, list) else it for name, it in fields.items()}
+    return FrontEnd(**parsed)
 
 
 PAPER_FRONT_END = FrontEnd(image_side=224, short_side=256, window=480, hop=240, n_fft=512, num_bands=0)
@@ -84,6 +117,12 @@ PAPER_FRONT_END = FrontEnd(image_side=224, short_side=256, window=480, hop=240, 
 
 SMALL_FRONT_END = FrontEnd(image_side=112, short_side=128, window=960, hop=480, n_fft=1024, num_bands=128)
 """112 x 112 x 3 and 128 x 100 x 1: a quarter of the arithmetic, for a CPU."""
+
+MULTI_FRAMES = 25
+"""Of AVE+MF: one second ("Objects that Sound", section 3.4)."""
+
+FLOW_FRAMES = 11
+"""Of AVE+OF: ten flows lie between them."""
 
 
 def centre_square(frame: np.ndarray, front_end: FrontEnd) -> np.ndarray:

@@ -5,7 +5,8 @@ A time is counted from the file's own start_time, so that players and `ffmpeg -s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Container
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
@@ -106,6 +107,14 @@ class MediaInfo:
     video: VideoStream | None
     audio: AudioStream | None
     timecode: str = ""
+
+    def limited_to(self, modalities: Container[Modality]) -> MediaInfo:
+        """The same file as if it had no other sides than these."""
+        return replace(
+            self,
+            video=self.video if Modality.IMAGE in modalities else None,
+            audio=self.audio if Modality.AUDIO in modalities else None,
+        )
 
 
 @dataclass(frozen=True, order=True)

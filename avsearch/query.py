@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from avsearch import media
 from avsearch.catalog import MediaRecord
 from avsearch.errors import LibraryError, MediaError, UsageError
-from avsearch.front_end import FrontEnd, centre_square, padded_second
+from avsearch.front_end import FrontEnd, padded_second
 from avsearch.library import Library, View
-from avsearch.models.weights import read_header
+from avsearch.models.weights import WeightsHeader, read_header
 from avsearch.moments import SECOND_US, Hit, MediaInfo, MediaKind, Modality, Moment, Span
 from avsearch.vectors import Rows, rows_at
 from avsearch.vectors.backend import load_faiss
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from avsearch.encoder import Encoder
 
 _AT = re.compile(r"^(?P<path>.+)@(?P<start>\d+(?:\.\d+)?)(?:-(?P<end>\d+(?:\.\d+)?))?$", re.DOTALL)
-_BATCH = 64
+_BATCH = 64  # frames or seconds, decoded before they are encoded
 _FIRST_FETCH = 4  # times k rows, doubled until k media are found
 
 
@@ -79,6 +79,7 @@ def search(
     Raises:
         LibraryError: nothing has been indexed, or the library is damaged.
         MediaError: the source cannot be read, or lacks that side.
+        UsageError: the library's encoder lacks a modality that is asked with or for.
     """
     if k < 1:
         raise UsageError(f"{k} hits cannot be found.", hint="Ask for one or more with -k.")
@@ -87,12 +88,14 @@ def search(
     if encoder is None or not view.snapshot.live_media_ids.size:
         raise LibraryError(f"{library.directory}: nothing has been indexed.", hint="Run `avsearch index FOLDER`.")
     weights = library.encoder_path(encoder)
-    front_end = read_header(weights).front_end
+    header = read_header(weights)
+    _require(find, header)
     with ThreadPoolExecutor(1) as pool:  # importing torch takes longer than decoding a moment
         loading = pool.submit(_load_encoder, weights, device)
         info = media.probe(source.path)
-        asked = side(info, find=find, by=by)
-        vector = _mean_vector(source, _batches(source, info, asked, front_end), asked, loading.result)
+        asked = _side_of_encoder(side(info, find=find, by=by), info, header, by=by)
+        batches = _batches(source, info, asked, header.front_end)
+        vector = _mean_vector(source, batches, asked, loading.result)
     return nearest_hits(library, view, vector, find=find, k=k)
 
 
@@ -102,6 +105,25 @@ def side(info: MediaInfo, *, find: Modality, by: Modality | None) -> Modality:
     if info.audio is None:
         only = Modality.IMAGE
     return by or only or find.other
+
+
+def _side_of_encoder(asked: Modality, info: MediaInfo, header: WeightsHeader, *, by: Modality | None) -> Modality:
+    """The side that asks, or the file's other one where nobody named a side and the encoder has only that."""
+    has_other = info.video is not None if asked is Modality.AUDIO else info.audio is not None
+    if asked not in header.modalities and by is None and has_other:
+        asked = asked.other
+    _require(asked, header)
+    return asked
+
+
+def _require(modality: Modality, header: WeightsHeader) -> None:
+    """Refuse what the library's encoder does not have."""
+    if modality not in header.modalities:
+        does = {Modality.IMAGE: "sees no pictures", Modality.AUDIO: "hears no sound"}[modality]
+        raise UsageError(
+            f"The library's encoder, {header.architecture}, {does}.",
+            hint=f"Ask with and for {modality.other}, or use a library of another encoder.",
+        )
 
 
 def embed(source: Source, info: MediaInfo, by: Modality, encoder: Encoder) -> NDArray[np.float32]:
@@ -167,16 +189,19 @@ def _mean_vector(
 def _batches(source: Source, info: MediaInfo, by: Modality, front_end: FrontEnd) -> Iterator[NDArray[Any]]:
     """What is asked with, as the encoder wants it, a bounded number at a time."""
     pieces: Iterator[NDArray[Any]] = _seconds(source, info)
+    count = _BATCH
     if by is Modality.IMAGE:
-        pieces = _squares(source, info, front_end)
-    while batch := list(islice(pieces, _BATCH)):
+        pieces = _looks(source, info, front_end)
+        count = max(_BATCH // front_end.num_frames, 1)
+    while batch := list(islice(pieces, count)):
         yield np.stack(batch)
 
 
-def _squares(source: Source, info: MediaInfo, front_end: FrontEnd) -> Iterator[NDArray[np.uint8]]:
-    times_us = _asked_times(source, media.frame_times(source.path, info))
-    for frame in media.read_frames(source.path, info, times_us, short_side=front_end.short_side):
-        yield centre_square(frame.rgb, front_end)
+def _looks(source: Source, info: MediaInfo, front_end: FrontEnd) -> Iterator[NDArray[np.uint8]]:
+    shown = media.frame_times(source.path, info)
+    times_us = _asked_times(source, shown)
+    for look in media.read_looks(source.path, info, times_us, front_end=front_end, shown=shown):
+        yield look.pixels
 
 
 def _asked_times(source: Source, frames: media.FrameTimes) -> list[int]:

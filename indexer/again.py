@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from avsearch import media
-from avsearch.catalog import Catalog, FileState, MediaRecord, Root
-from avsearch.errors import LibraryError, MediaError
+from avsearch.catalog import Catalog, EncoderRecord, FileState, MediaRecord, Root
+from avsearch.errors import LibraryError, MediaError, WeightsError
 from avsearch.front_end import FrontEnd
 from avsearch.library import Library
 from avsearch.models.weights import read_header
@@ -84,7 +84,7 @@ class StoredTimes:
     """When the moments are that the active encoder's segments hold.
 
     Attributes:
-        segments: by modality, each sorted by media and time.
+        segments: by modality, each sorted by media and time; a modality that the encoder lacks is not among them.
         known: the media whose moments are all there.
     """
 
@@ -104,8 +104,9 @@ def stored_times(library: Library) -> StoredTimes:
     Raises:
         LibraryError: a segment is missing or damaged.
     """
+    active = library.catalog.active_encoder()
     try:
-        view = library.view(*Modality)
+        view = library.view(*(Modality if active is None else _modalities_of(library, active)))
     except LibraryError as error:
         hint = "Run `avsearch library repair`, then the same command again."
         raise LibraryError(error.message, hint=hint) from error
@@ -144,10 +145,11 @@ class Reading:
         """
         if not wanted:
             return
-        loading = Loading(self.weights, self.device)
+        loading, header = Loading(self.weights, self.device), read_header(self.weights)
         reader = KnownFileReader(
             catalog=self.catalog,
-            front_end=read_header(self.weights).front_end,
+            front_end=header.front_end,
+            modalities=header.modalities,
             wanted={one.file.path: one for one in wanted},
             times_of=self.times_of,
             num_threads=max(num_cores() // len(wanted), 1),
@@ -168,6 +170,7 @@ class KnownFileReader:
     Attributes:
         catalog: what is known of them.
         front_end: of the encoder.
+        modalities: what it can encode; of others nothing is read.
         wanted: by the files' paths.
         times_of: which moments.
         num_threads: of each decoder.
@@ -175,6 +178,7 @@ class KnownFileReader:
 
     catalog: Catalog
     front_end: FrontEnd
+    modalities: Sequence[Modality]
     wanted: Mapping[Path, Wanted]
     times_of: TimesOf
     num_threads: int = 1
@@ -189,10 +193,13 @@ class KnownFileReader:
         record = self.catalog.media_records([wanted.media_id])[wanted.media_id]
         media.require_file(result.file.path)
         times = self.times_of(wanted.media_id)
+        sides = [modality for modality in self.modalities if modality in wanted.counts]
         if times is None:
-            yield from self._plan_anew(wanted, record)
+            yield from self._plan_anew(wanted, record, read=self.modalities, give=sides)
         else:
-            chosen = {modality: times.get(modality, ()) for modality in wanted.counts}
+            unplanned = [modality for modality in sides if modality not in times]
+            yield from self._plan_anew(wanted, record, read=unplanned, give=unplanned)
+            chosen = {modality: times[modality] for modality in sides if modality in times}
             yield from read_again(
                 result.file.path,
                 record.info,
@@ -204,23 +211,36 @@ class KnownFileReader:
         require_unchanged(result.file)
         result.content_hash, result.info, result.gap_us = record.content_hash, record.info, record.gap_us
 
-    def _plan_anew(self, wanted: Wanted, record: MediaRecord) -> Iterator[Read]:
-        """The moments as indexing found them; what is lost was readable then, and has to be now."""
+    def _plan_anew(
+        self, wanted: Wanted, record: MediaRecord, *, read: Sequence[Modality], give: Sequence[Modality]
+    ) -> Iterator[Read]:
+        """The moments as indexing found them, of some sides; what is lost was readable then, and has to be now."""
         path = wanted.file.path
-        info = _same_streams(path, record.info)
+        part = record.info.limited_to(read)
+        if part.video is None and part.audio is None:
+            return
+        info = _same_streams(path, record.info).limited_to(read)
         pieces = read_pieces(path, info, self.front_end, gap_us=record.gap_us, num_threads=self.num_threads)
-        for read in pieces:
-            if isinstance(read, Incomplete) or read.modality not in wanted.counts:
+        for piece in pieces:
+            if isinstance(piece, Incomplete) or piece.modality not in give:
                 continue
-            if isinstance(read, Unreadable) and wanted.counts[read.modality]:
-                raise MediaError(f"{path}: {read.reason}", hint="Check it with `ffmpeg -i`.")
-            yield read
+            if isinstance(piece, Unreadable) and wanted.counts[piece.modality]:
+                raise MediaError(f"{path}: {piece.reason}", hint="Check it with `ffmpeg -i`.")
+            yield piece
 
 
 def _same_streams(path: Path, known: MediaInfo) -> MediaInfo:
     """What the header says, as when the file was indexed: the catalog's duration may be a corrected one."""
     info = media.probe(path, audio_stream=None if known.audio is None else known.audio.ordinal)
     return replace(info, audio=info.audio if known.audio else None, video=info.video if known.video else None)
+
+
+def _modalities_of(library: Library, encoder: EncoderRecord) -> Sequence[Modality]:
+    """What an encoder can encode; where its weights are lost, what any could."""
+    try:
+        return read_header(library.encoder_path(encoder)).modalities
+    except WeightsError:
+        return tuple(Modality)
 
 
 def _times_in(segments: Sequence[Rows], media_id: int) -> list[int]:

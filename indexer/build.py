@@ -196,8 +196,10 @@ class _Reading:
         known = library.catalog.media_hashes(active.id)
         self.ledger = Ledger(self.writer, labels=self.labels, known=known, tell=self.tell)
         loading = Loading(weights, self.job.device)
+        header = read_header(weights)
         reader = NewFileReader(
-            front_end=read_header(weights).front_end,
+            front_end=header.front_end,
+            modalities=header.modalities,
             claims=Claims(known),
             shared_sizes=_shared_sizes(files, library),
             gap_us=self.job.gap_us,

@@ -24,7 +24,7 @@ from indexer.streams import Decoding, Unreadable, has_gaps, read_streams
 
 @dataclass(frozen=True)
 class Piece:
-    """One moment, ready for the encoder: (side, side, 3) uint8 of an image, (48000,) float32 of a sound."""
+    """One moment, ready for the encoder: what is seen (`media.Look`) of an image, (48000,) float32 of a sound."""
 
     modality: Modality
     start_us: int
@@ -47,7 +47,8 @@ def read_pieces(
 ) -> Iterator[Read]:
     """All moments of a file: keyframes and seconds in the order of time, then the frames that fill gaps.
 
-    Last comes what damage has taken, if it has.
+    Then comes what damage has taken, if it has. For an encoder that sees several frames around a moment, the
+    images come last: which moments there are is known by then, and the frames around them are read in one go.
 
     Args:
         path: the file.
@@ -59,23 +60,17 @@ def read_pieces(
     Raises:
         MediaError: nothing of it can be decoded.
     """
-    stills, timeline, unreadable = Stills(), Timeline(gap_us), set[Modality]()
-    how = Decoding(front_end.short_side, gap_us, num_threads)
-    for read in read_streams(path, info, how):
-        if isinstance(read, Unreadable):
-            unreadable.add(read.modality)
-            yield read
-        elif isinstance(read, media.Damage):
-            timeline.damage = timeline.damage or read
+    seen_us: list[int] = []
+    for read in _read_moments(path, info, front_end, Decoding(front_end.short_side, gap_us, num_threads)):
+        if front_end.num_frames > 1 and isinstance(read, Piece) and read.modality is Modality.IMAGE:
+            seen_us.append(read.start_us)
         else:
-            yield _moment(read, front_end, stills, timeline)
-    if info.audio is not None and not timeline.heard_us and Modality.AUDIO not in unreadable:
-        yield Unreadable(Modality.AUDIO, "nothing of its sound can be decoded.")
-    if has_gaps(info) and Modality.IMAGE not in unreadable:
-        for frame in _fill(path, info, timeline, how):
-            yield _moment(frame, front_end, stills, timeline)
-    if incomplete := timeline.incomplete(info.duration_us):
-        yield incomplete
+            yield read
+    try:
+        for look in media.read_looks(path, info, sorted(seen_us), front_end=front_end, num_threads=num_threads):
+            yield Piece(Modality.IMAGE, look.time_us, look.pixels)
+    except MediaError as error:
+        yield Unreadable(Modality.IMAGE, error.message.removeprefix(f"{path}: "))
 
 
 def read_again(
@@ -133,12 +128,36 @@ def with_true_duration(info: MediaInfo, last_us: int, path: Path, *, gap_us: int
     return replace(info, duration_us=last_us + SECOND_US)
 
 
+def _read_moments(path: Path, info: MediaInfo, front_end: FrontEnd, how: Decoding) -> Iterator[Read]:
+    """All moments of a file, images by their own frames."""
+    stills, timeline, unreadable = Stills(), Timeline(how.gap_us), set[Modality]()
+    for read in read_streams(path, info, how):
+        if isinstance(read, Unreadable):
+            unreadable.add(read.modality)
+            yield read
+        elif isinstance(read, media.Damage):
+            timeline.damage = timeline.damage or read
+        else:
+            yield _moment(read, front_end, stills, timeline)
+    if info.audio is not None and not timeline.heard_us and Modality.AUDIO not in unreadable:
+        yield Unreadable(Modality.AUDIO, "nothing of its sound can be decoded.")
+    if has_gaps(info) and Modality.IMAGE not in unreadable:
+        for frame in _fill(path, info, timeline, how):
+            yield _moment(frame, front_end, stills, timeline)
+    if incomplete := timeline.incomplete(info.duration_us):
+        yield incomplete
+
+
 def _read_chosen(
     path: Path, info: MediaInfo, front_end: FrontEnd, left: Mapping[Modality, AbstractSet[int]], how: Decoding
 ) -> Iterator[tuple[Modality, int, Callable[[], NDArray[Any]]]]:
-    """What one pass gives of the sides that are wanted, then the images that were not among it."""
-    images, sounds = left[Modality.IMAGE], left[Modality.AUDIO]
-    part = replace(info, video=info.video if images else None, audio=info.audio if sounds else None)
+    """What one pass gives of the sides that are wanted, then the images that were not among it.
+
+    A pass gives single frames, so for an encoder that sees several it gives the sound alone.
+    """
+    images = left[Modality.IMAGE]
+    alone = {Modality.IMAGE} if front_end.num_frames == 1 else set()
+    part = info.limited_to([modality for modality in alone | {Modality.AUDIO} if left[modality]])
     if part.video is not None or part.audio is not None:
         for read in read_streams(path, part, how):
             if isinstance(read, media.Frame):
@@ -146,9 +165,9 @@ def _read_chosen(
             elif isinstance(read, media.Second):
                 yield Modality.AUDIO, read.start_us, partial(padded_second, read.waveform)
     if images:
-        missed = sorted(images)
-        for frame in media.read_frames(path, info, missed, short_side=how.short_side, num_threads=how.num_threads):
-            yield Modality.IMAGE, frame.time_us, partial(centre_square, frame.rgb, front_end)
+        looks = media.read_looks(path, info, sorted(images), front_end=front_end, num_threads=how.num_threads)
+        for look in looks:
+            yield Modality.IMAGE, look.time_us, partial(np.asarray, look.pixels)
 
 
 def _fill(path: Path, info: MediaInfo, timeline: Timeline, how: Decoding) -> Iterator[media.Frame]:

@@ -31,7 +31,8 @@ from indexer.plan import GAP_US
 from indexer.streams import Unreadable
 
 QUEUED_BATCHES = 16  # read ahead; of 16 seconds of sound each, 50 MB
-HELD_PIECES = 256  # of one modality, while the encoder is being loaded
+HELD_PIECES = 256  # of one modality, while the encoder is being loaded;
+HELD_BYTES = 50_000_000  # or as many as these hold, if that is fewer
 _LOOK_EVERY_S = 0.2  # whether the run has ended
 
 
@@ -39,10 +40,9 @@ class MomentEncoder(Protocol):
     """What the pipeline needs of `avsearch.encoder.Encoder`."""
 
     @property
-    def batch_size(self) -> int: ...
-
-    @property
     def num_at_once(self) -> int: ...
+
+    def batch_size(self, modality: Modality) -> int: ...
 
     def work_alone(self) -> None: ...
 
@@ -185,11 +185,13 @@ class Pipeline:
         with self._lock:
             encoder = self._requested_encoder()
             waiting.read.num_open += 1
-            pile = self._piles[waiting.piece.modality]
+            modality = waiting.piece.modality
+            pile = self._piles[modality]
             pile.append(waiting)
-            if not encoder.done() and len(pile) < HELD_PIECES:
+            most = min(HELD_PIECES, HELD_BYTES // waiting.piece.content.nbytes + 1)
+            if not encoder.done() and len(pile) < most:
                 return
-        self._hand_on(waiting.piece.modality, at_least=self._await(encoder).batch_size)
+        self._hand_on(modality, at_least=self._await(encoder).batch_size(modality))
 
     def _requested_encoder(self) -> Future[MomentEncoder]:
         """The encoder, which is loaded from the first piece on, while decoding continues."""
@@ -208,7 +210,7 @@ class Pipeline:
     def _hand_on(self, modality: Modality, *, at_least: int) -> None:
         """Cut batches from a pile as long as it holds enough for one."""
         assert self._encoder is not None
-        size = self._await(self._encoder).batch_size
+        size = self._await(self._encoder).batch_size(modality)
         while True:
             with self._lock:
                 pile = self._piles[modality]

@@ -6,12 +6,12 @@ import threading
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from avsearch import media
 from avsearch.errors import MediaError
 from avsearch.front_end import FrontEnd
-from avsearch.moments import MediaInfo
+from avsearch.moments import MediaInfo, Modality
 from indexer.discover import FoundFile
 from indexer.ingest import LeftOut, Piece, Read, read_pieces, with_true_duration
 from indexer.pipeline import ReadFile
@@ -44,6 +44,7 @@ class NewFileReader:
         gap_us: microseconds between image moments beyond which frames are decoded exactly.
         audio_stream: which of several sound streams, counted from 0.
         num_threads: of each decoder.
+        modalities: what the encoder can encode; a side of a file that it cannot is not read.
         plans: content hashes of media that are known, but not to this encoder -> what they were indexed with:
             `gap_us` and the stream of sound. Their moments stay what they are.
     """
@@ -54,6 +55,7 @@ class NewFileReader:
     gap_us: int
     audio_stream: int | None = None
     num_threads: int = 1
+    modalities: Collection[Modality] = tuple(Modality)
     plans: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
 
     def __call__(self, result: ReadFile) -> Iterator[Read]:
@@ -85,12 +87,19 @@ class NewFileReader:
         return examined.info
 
     def _read(self, result: ReadFile, info: MediaInfo) -> Iterator[Read]:
+        """A file of which the encoder has no side at all is known, and has no moments."""
         path, last_us = result.file.path, -1
-        for read in read_pieces(path, info, self.front_end, gap_us=result.gap_us, num_threads=self.num_threads):
+        part = info.limited_to(self.modalities)
+        if part.video is None and part.audio is None:
+            result.info = info
+            return
+        for read in read_pieces(path, part, self.front_end, gap_us=result.gap_us, num_threads=self.num_threads):
             if isinstance(read, Piece | LeftOut):
                 last_us = max(last_us, read.start_us)
             yield read
-        result.info = with_true_duration(info, last_us, path, gap_us=result.gap_us)
+        true = with_true_duration(part, last_us, path, gap_us=result.gap_us)
+        is_whole = part == info or not info.duration_us  # else the side that was not read may be longer
+        result.info = replace(info, duration_us=true.duration_us) if is_whole else info
 
 
 def require_unchanged(file: FoundFile) -> None:

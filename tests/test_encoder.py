@@ -8,9 +8,12 @@ import torch
 from avsearch import encoder, features
 from avsearch.encoder import Encoder, load_encoder
 from avsearch.errors import AvsearchError
+from avsearch.flow import flow_images
 from avsearch.front_end import SMALL_FRONT_END
 from avsearch.models.ave import AVENet
+from avsearch.models.networks import build_network
 from avsearch.models.towers import SMALL_WIDTHS
+from avsearch.moments import Modality
 from tests.models import tiny
 
 COUNT = 12
@@ -147,3 +150,28 @@ def test_a_device_that_is_not_there_is_one_sentence(network, tmp_path, device):
     tiny.save(tmp_path / "a", network, widths=SMALL_WIDTHS, front_end=FRONT_END)
     with pytest.raises(AvsearchError):
         load_encoder(tmp_path / "a", device)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "around"), [("ave-mf", {"num_frames": 25}), ("ave-of", {"num_frames": 11, "flow": True})]
+)
+def test_an_encoder_of_many_frames_gives_the_vectors_of_the_plain_network(
+    tmp_path, monkeypatch, architecture, around
+):
+    """Batch norms over time folded too, flow computed on the way, in float32."""
+    monkeypatch.setattr(encoder, "fast_bfloat16", lambda _: False)
+    front_end = replace(tiny.FRONT_END, **around)
+    header = replace(tiny.HEADER, architecture=architecture, front_end=front_end, num_frames=front_end.num_frames)
+    network = tiny.shaken(build_network(header))
+    changes = {"architecture": architecture, "front_end": front_end, "num_frames": front_end.num_frames}
+    tiny.save(tmp_path / "a", network, **changes)
+    bursts = np.random.default_rng(0).integers(0, 256, (3, front_end.num_frames, 32, 32, 3), dtype=np.uint8)
+    loaded = load_encoder(tmp_path / "a", "cpu")
+    inputs = flow_images(bursts) if front_end.flow else bursts
+    with torch.no_grad():
+        plain = network.embed_images(features.image_tensor(torch.from_numpy(inputs), front_end).contiguous())
+    np.testing.assert_allclose(loaded.encode_images(bursts), plain.numpy(), atol=2e-5)
+    norms = torch.nn.BatchNorm2d | torch.nn.BatchNorm3d
+    assert not [part for part in loaded._network.modules() if isinstance(part, norms)]
+    assert loaded.encode_images(bursts[:0]).shape == (0, 128)
+    assert (loaded.batch_size(Modality.IMAGE), loaded.batch_size(Modality.AUDIO)) == (1, encoder.CPU_BATCH)

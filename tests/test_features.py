@@ -195,3 +195,40 @@ def test_what_is_missing_of_a_second_is_silence_at_its_end(size):
 def test_more_than_a_second_is_refused():
     with pytest.raises(ValueError, match="48001"):
         padded_second(np.zeros(48_001, np.float32))
+
+
+def test_frames_around_a_moment_become_a_dimension_of_time():
+    front_end = replace(SMALL_FRONT_END, num_frames=5)
+    frames = np.random.default_rng(0).integers(0, 256, (2, 5, 112, 112, 3), dtype=np.uint8)
+    tensor = features.image_tensor(torch.from_numpy(frames), front_end)
+    assert (tuple(tensor.shape[1:]), tensor.dtype) == (front_end.image_shape, torch.float32)
+    for batch, time, channel, row, column in [(0, 0, 0, 0, 0), (1, 4, 2, 111, 3), (0, 2, 1, 50, 60)]:
+        expected = (frames[batch, time, row, column, channel] / 255 - 0.45) / 0.25
+        assert float(tensor[batch, channel, time, row, column]) == pytest.approx(expected, abs=1e-5)
+    assert tensor.is_contiguous(memory_format=torch.channels_last_3d)
+
+
+def test_flow_stays_in_steps_around_128():
+    front_end = replace(SMALL_FRONT_END, num_frames=3, flow=True)
+    images = np.random.default_rng(0).integers(0, 256, (2, 112, 112, 7), dtype=np.uint8)
+    tensor = features.image_tensor(torch.from_numpy(images), front_end).numpy()
+    assert (tensor.shape, tensor.dtype) == ((2, 7, 112, 112), np.float32)
+    first_last = images.transpose(0, 3, 1, 2).astype(np.float64)
+    np.testing.assert_allclose(tensor[:, :3], (first_last[:, :3] / 255 - 0.45) / 0.25, atol=1e-5)
+    np.testing.assert_allclose(tensor[:, 3:], (first_last[:, 3:] - 128) / 32, atol=1e-6)
+
+
+def test_each_colour_may_have_a_mean_and_a_deviation_of_its_own():
+    means, deviations = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    front_end = replace(SMALL_FRONT_END, pixel_mean=means, pixel_std=deviations)
+    frames = np.random.default_rng(0).integers(0, 256, (1, 112, 112, 3), dtype=np.uint8)
+    tensor = features.image_tensor(torch.from_numpy(frames), front_end).numpy()
+    for channel in range(3):
+        expected = (frames[0, ..., channel] / 255 - means[channel]) / deviations[channel]
+        np.testing.assert_allclose(tensor[0, channel], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("around", [{"num_frames": 5}, {"num_frames": 5, "flow": True}])
+def test_bursts_of_another_length_are_refused(around):
+    with pytest.raises(ValueError, match="112"):
+        features.image_tensor(torch.zeros(1, 3, 112, 112, 3, dtype=torch.uint8), replace(SMALL_FRONT_END, **around))

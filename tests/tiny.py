@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 import torch
 
 from avsearch import features
+from avsearch.flow import flow_images
 from avsearch.front_end import FrontEnd
 from avsearch.models.ave import AVENet
-from avsearch.models.networks import save_network
+from avsearch.models.networks import build_network, save_network
+from avsearch.models.vgg16 import VGG16
 from avsearch.models.weights import WeightsHeader
 from avsearch.moments import Modality
 from tests.media.clips import ffmpeg
@@ -41,6 +44,60 @@ def tiny_weights(path, seed=0, architecture="ave"):
         num_frames=1,
         front_end=FRONT_END,
         recipe={"name": "random"},
+    )
+    save_network(path, network, header)
+    return path
+
+
+def moving_weights(path, seed=0, *, num_frames=5, flow=False):
+    """Random weights of a network that sees several frames around a moment, or their flow."""
+    front_end = replace(FRONT_END, num_frames=num_frames, flow=flow)
+    header = WeightsHeader(
+        architecture="ave-of" if flow else "ave-mf",
+        widths=(8, 8, 16, 32),
+        size="small",
+        dim=128,
+        modalities=tuple(Modality),
+        num_frames=num_frames,
+        front_end=front_end,
+        recipe={"name": "random"},
+    )
+    torch.manual_seed(seed)
+    network = build_network(header)
+    rng = np.random.default_rng(seed)
+    bursts = patchwork(8 * num_frames, rng, width=48, height=48).reshape(8, num_frames, 48, 48, 3)
+    seen = torch.from_numpy(flow_images(bursts) if flow else bursts)
+    tones = torch.sin(torch.linspace(0, 1, 48_000) * torch.linspace(500, 60_000, 8)[:, None]) * 0.5
+    images, sounds = features.image_tensor(seen, front_end), features.log_spectrogram(tones, front_end)
+    with torch.no_grad():
+        for _ in range(40):  # batch norms learn what is usual
+            network(images, sounds)
+    network.eval().start(images, sounds)
+    save_network(path, network, header)
+    return path
+
+
+def picture_weights(path, seed=0):
+    """Random weights of a narrow VGG16, which hears nothing."""
+    torch.manual_seed(seed)
+    network = VGG16((4, 4, 8, 8, 16), 32).eval()
+    with torch.no_grad():
+        for part in network.modules():
+            if isinstance(part, torch.nn.Conv2d | torch.nn.Linear):
+                part.weight *= 2.5  # so that pictures are not lost among the biases
+        images = torch.from_numpy(patchwork(32, np.random.default_rng(seed), width=48, height=48))
+        hidden = network.classifier[:4]
+        maps = network.avgpool(network.features(features.image_tensor(images, FRONT_END))).flatten(1)
+        network.classifier[3].bias -= hidden(maps).mean(0)
+    header = WeightsHeader(
+        architecture="vgg16",
+        widths=(4, 4, 8, 8, 16),
+        size="paper",
+        dim=32,
+        modalities=(Modality.IMAGE,),
+        num_frames=1,
+        front_end=FRONT_END,
+        recipe={"name": "vgg16"},
     )
     save_network(path, network, header)
     return path

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from avsearch.front_end import FLOW_ZERO
 from trainer.config import Augmentation, TrainConfig
-from trainer.moments import NO_MOTION, Picture
+from trainer.moments import Picture
 
 _CURVES = 3  # cosines that a random equaliser is made of
 
@@ -112,8 +113,8 @@ def _resized(square: Picture, side: int) -> Picture:
     if square.flow is None:
         return Picture(frames)
     scale = side / square.frames.shape[1]
-    moved = (_scaled(square.flow, side).astype(np.float32) - NO_MOTION) * scale
-    return Picture(frames, np.clip(np.round(moved + NO_MOTION), 0, 255).astype(np.uint8))
+    moved = (_scaled(square.flow, side).astype(np.float32) - FLOW_ZERO) * scale
+    return Picture(frames, np.clip(np.round(moved + FLOW_ZERO), 0, 255).astype(np.uint8))
 
 
 def _scaled(pixels: np.ndarray, side: int) -> np.ndarray:

@@ -102,7 +102,7 @@ def _flow(rgb: np.ndarray) -> np.ndarray:
 
 def _tvl1_flow(rgb: np.ndarray) -> np.ndarray:
     """As `avsearch.flow` computes it, which wants OpenCV, an extra."""
-    from avsearch.flow import tvl1_flow  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
+    from avsearch.flow import tvl1_flow  # noqa: PLC0415
 
     flow: np.ndarray = tvl1_flow(rgb)
     return flow

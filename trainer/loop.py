@@ -178,7 +178,7 @@ def _header(run: Run, network: Network, about: dict[str, Any]) -> WeightsHeader:
         size=config.size,
         dim=network.dim,
         modalities=tuple(Modality),
-        num_frames=1,
+        num_frames=config.front_end.num_frames,
         front_end=config.front_end,
         recipe=asdict(config),
         provenance=about,

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from avsearch import media, pairs
-from avsearch.front_end import MOMENT_SAMPLES, SAMPLE_RATE_HZ, FrontEnd
+from avsearch.front_end import FLOW_ZERO, MOMENT_SAMPLES, SAMPLE_RATE_HZ, FrontEnd
 from avsearch.moments import SECOND_US
 from trainer.records import ClipArrays
 
-NO_MOTION = 128  # of quantised flow
 _INT16 = 32767.0
 
 
@@ -37,7 +36,7 @@ class Picture:
         if self.flow is None:
             return Picture(self.frames[:, :, ::-1])
         flow = self.flow[:, :, ::-1].copy()
-        flow[..., 0] = np.clip(2 * NO_MOTION - flow[..., 0].astype(np.int16), 0, 255)
+        flow[..., 0] = np.clip(2 * FLOW_ZERO - flow[..., 0].astype(np.int16), 0, 255)
         return Picture(self.frames[:, :, ::-1], flow)
 
     def stacked(self) -> np.ndarray:
@@ -65,7 +64,7 @@ def picture(arrays: ClipArrays, index: int, front_end: FrontEnd) -> Picture:
     if not front_end.flow:
         return Picture(arrays.frames[around[0] : around[-1] + 1][around - around[0]])
     height, width = arrays.frames.shape[1:3]
-    flow = np.full((2 * half, height, width, 2), NO_MOTION, np.uint8)
+    flow = np.full((2 * half, height, width, 2), FLOW_ZERO, np.uint8)
     moves = np.diff(around) > 0
     if arrays.flow is not None and moves.any():
         flow[moves] = arrays.flow[around[0] : around[-1]]

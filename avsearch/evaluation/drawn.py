@@ -20,9 +20,9 @@ from avsearch.errors import MediaError
 from avsearch.evaluation.assembly import Case, Found, assemble, select_rows
 from avsearch.evaluation.items import EvaluationSettings, Items, Protocol, name_of
 from avsearch.evaluation.problems import ProblemKind
-from avsearch.front_end import FrontEnd, centre_square, padded_second
+from avsearch.front_end import FrontEnd, padded_second
 from avsearch.manifest import ManifestRow
-from avsearch.media import content_hash, frame_times, probe, read_frames, read_sound
+from avsearch.media import FrameTimes, content_hash, frame_times, probe, read_looks, read_sound
 from avsearch.moments import SECOND_US, MediaInfo, Modality, Progress, Silent, Span
 from avsearch.pairs import HALF_SECOND_US, has_whole_second
 
@@ -94,11 +94,11 @@ def draw_moment(info: MediaInfo, times_us: NDArray[np.int64], rng: np.random.Gen
 
 @dataclass(frozen=True)
 class _Sample:
-    """What was read of one row: (side, side, 3) uint8 and (48000,) float32; None for the side that it lacks."""
+    """What was read of one row: a `media.Look` and (48000,) float32; None for the side that it lacks."""
 
     row: ManifestRow
     content: str
-    square: NDArray[np.uint8] | None
+    look: NDArray[np.uint8] | None
     waveform: NDArray[np.float32] | None
 
 
@@ -117,33 +117,35 @@ def _sample(row: ManifestRow, encoder: Encoder, seed: int) -> _Sample | Case:
 
 def _read(row: ManifestRow, encoder: Encoder, rng: np.random.Generator) -> _Sample:
     info = probe(row.path)
-    moment = draw_moment(info, _times_us(row.path, info), rng)
+    shown = None if info.video is None else frame_times(row.path, info)
+    moment = draw_moment(info, _times_us(row.path, info, shown), rng)
     sees, hears = (modality in encoder.header.modalities for modality in (Modality.IMAGE, Modality.AUDIO))
     return _Sample(
         row=row,
         content=content_hash(row.path),
-        square=_read_square(row.path, info, moment, encoder.front_end) if sees else None,
+        look=_read_look(row.path, info, moment, encoder.front_end, shown) if sees else None,
         waveform=_read_waveform(row.path, info, moment) if hears else None,
     )
 
 
-def _times_us(path: Path, info: MediaInfo) -> NDArray[np.int64]:
+def _times_us(path: Path, info: MediaInfo, shown: FrameTimes | None) -> NDArray[np.int64]:
     """(N,) int64: the frame times, or a grid where there are no frames."""
-    if info.video is None:
+    if shown is None:
         return np.arange(0, info.duration_us + 1, SOUND_GRID_US, dtype=np.int64)
-    times_us = frame_times(path, info).times_us
-    if not times_us.size:
+    if not shown.times_us.size:
         raise MediaError(f"{path}: its pictures have no times.", hint="Check it with ffprobe.")
-    return times_us
+    return shown.times_us
 
 
-def _read_square(path: Path, info: MediaInfo, moment: DrawnMoment, front_end: FrontEnd) -> NDArray[np.uint8] | None:
+def _read_look(
+    path: Path, info: MediaInfo, moment: DrawnMoment, front_end: FrontEnd, shown: FrameTimes | None
+) -> NDArray[np.uint8] | None:
     if moment.frame_us is None:
         return None
-    frame = next(read_frames(path, info, [moment.frame_us], short_side=front_end.short_side), None)
-    if frame is None:
+    look = next(read_looks(path, info, [moment.frame_us], front_end=front_end, shown=shown), None)
+    if look is None:
         raise MediaError(f"{path}: no frame can be decoded at {moment.frame_us / SECOND_US:.3f} s.")
-    return centre_square(frame.rgb, front_end)
+    return look.pixels
 
 
 def _read_waveform(path: Path, info: MediaInfo, moment: DrawnMoment) -> NDArray[np.float32] | None:
@@ -155,14 +157,14 @@ def _read_waveform(path: Path, info: MediaInfo, moment: DrawnMoment) -> NDArray[
 
 
 def _encode(encoder: Encoder, samples: Sequence[_Sample]) -> list[Found]:
-    squares = [sample.square for sample in samples if sample.square is not None]
+    looks = [sample.look for sample in samples if sample.look is not None]
     waveforms = [sample.waveform for sample in samples if sample.waveform is not None]
-    images = iter(encoder.encode_images(np.stack(squares)) if squares else ())
+    images = iter(encoder.encode_images(np.stack(looks)) if looks else ())
     sounds = iter(encoder.encode_sounds(np.stack(waveforms)) if waveforms else ())
     found = []
     for sample in samples:
         vectors = {}
-        if sample.square is not None:
+        if sample.look is not None:
             vectors[Modality.IMAGE] = next(images)[None]
         if sample.waveform is not None:
             vectors[Modality.AUDIO] = next(sounds)[None]

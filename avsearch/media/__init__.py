@@ -5,6 +5,7 @@ from avsearch.media.decode import Damage, read_pass
 from avsearch.media.frames import Frame, FrameTimes, frame_times, read_frames, scaled_size
 from avsearch.media.intra import is_intra, read_intra_frames
 from avsearch.media.listing import MEDIA_EXTENSIONS, VIDEO_EXTENSIONS, barren_folders, content_hash, media_files
+from avsearch.media.looks import Look, read_looks
 from avsearch.media.pictures import PICTURE_EXTENSIONS, is_picture
 from avsearch.media.probe import examine, probe, require_file
 from avsearch.media.sound import Second, num_samples, read_sound, sound_blocks, sound_seconds
@@ -18,6 +19,7 @@ __all__ = [
     "Damage",
     "Frame",
     "FrameTimes",
+    "Look",
     "Second",
     "barren_folders",
     "content_hash",
@@ -30,6 +32,7 @@ __all__ = [
     "probe",
     "read_frames",
     "read_intra_frames",
+    "read_looks",
     "read_pass",
     "read_sound",
     "require_file",

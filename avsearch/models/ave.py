@@ -20,13 +20,14 @@ class AVENet(Network):
 
     Args:
         widths: channels of the four blocks of both towers.
+        vision: another vision tower, for networks that see more than one frame.
     """
 
     dim = EMBEDDING_DIM
 
-    def __init__(self, widths: Sequence[int]) -> None:
+    def __init__(self, widths: Sequence[int], vision: nn.Module | None = None) -> None:
         super().__init__()
-        self.vision = Tower(3, widths)
+        self.vision = vision or Tower(3, widths)
         self.vision_head = head(widths[-1])
         self.audio = Tower(1, widths)
         self.audio_head = head(widths[-1])

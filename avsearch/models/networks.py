@@ -12,9 +12,12 @@ from safetensors.torch import load_file
 from avsearch.errors import WeightsError
 from avsearch.models.aligned import AlignedNetwork
 from avsearch.models.ave import AVENet
+from avsearch.models.ave_mf import AVEMultiFrameNet
+from avsearch.models.ave_of import AVEFlowNet
 from avsearch.models.avol import AttentionAVOLNet, AVOLNet, CosineAVOLNet
 from avsearch.models.l3 import L3Net
 from avsearch.models.network import Embedder, Network
+from avsearch.models.vgg16 import VGG16
 from avsearch.models.weights import (
     TRAIN_HINT,
     Part,
@@ -30,6 +33,8 @@ NETWORKS: dict[str, Callable[[Sequence[int]], Network]] = {
     "avol": AVOLNet,
     "avol-cosine": CosineAVOLNet,
     "avol-attention": AttentionAVOLNet,
+    "ave-mf": AVEMultiFrameNet,
+    "ave-of": AVEFlowNet,
 }
 """The networks that can be trained here."""
 
@@ -42,6 +47,8 @@ def build_network(header: WeightsHeader) -> Embedder:
     """
     if header.parts:
         return AlignedNetwork({part.name: build_network(_alone(header, part)) for part in header.parts}, header.dim)
+    if header.architecture == "vgg16":
+        return VGG16(header.widths, header.dim)
     return NETWORKS[header.architecture](header.widths)
 
 

@@ -41,8 +41,8 @@ def conv_unit(in_channels: int, out_channels: int, stride: int = 1) -> tuple[nn.
 
 
 def global_max(features: torch.Tensor) -> torch.Tensor:
-    """pool4: (B, C, h, w) -> (B, C), the maximum over the whole map."""
-    return features.amax(dim=(2, 3))
+    """pool4: (B, C, h, w) or (B, C, t, h, w) -> (B, C), the maximum over the whole map and all time."""
+    return features.amax(dim=tuple(range(2, features.ndim)))
 
 
 def head(width: int) -> nn.Sequential:

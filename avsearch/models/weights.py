@@ -19,11 +19,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from avsearch.errors import WeightsError
-from avsearch.front_end import FrontEnd
+from avsearch.front_end import FrontEnd, parse_front_end
 from avsearch.moments import Modality
 
 FORMAT_VERSION = 1
-ARCHITECTURES = ("ave", "l3", "avol", "avol-cosine", "avol-attention", "cca")
+ARCHITECTURES = ("ave", "l3", "avol", "avol-cosine", "avol-attention", "ave-mf", "ave-of", "vgg16", "cca")
 _HEADER_KEY = "avsearch"
 TRAIN_HINT = "Train one with `avsearch train FOLDER --out RUN` and give RUN/encoder.safetensors."
 
@@ -55,7 +55,7 @@ class WeightsHeader:
         size: `small` or `paper`.
         dim: length of its vectors.
         modalities: what it can encode.
-        num_frames: frames around a moment that it needs.
+        num_frames: frames around a moment that it needs, as its front end has it.
         front_end: the tensors that it asks for.
         recipe: every setting of the training run.
         provenance: what it was trained on, with which command and versions, and what it reached.
@@ -74,6 +74,10 @@ class WeightsHeader:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     fingerprint: str = ""
     parts: tuple[Part, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.num_frames != self.front_end.num_frames:
+            raise ValueError(f"{self.num_frames} frames are not the {self.front_end.num_frames} of the front end")
 
     @property
     def recipe_name(self) -> str:
@@ -143,7 +147,7 @@ def _parse_header(path: Path, fields: dict[str, Any]) -> WeightsHeader:
     version = fields.pop("format")
     if version > FORMAT_VERSION:
         raise WeightsError(f"{path}: was written by a newer avsearch.", hint="Upgrade avsearch.")
-    fields["front_end"] = FrontEnd(**fields["front_end"])
+    fields["front_end"] = parse_front_end(fields["front_end"])
     fields["modalities"] = tuple(Modality(name) for name in fields["modalities"])
     fields["widths"] = tuple(int(width) for width in fields["widths"])
     parts = fields.get("parts", [])
@@ -154,7 +158,7 @@ def _parse_header(path: Path, fields: dict[str, Any]) -> WeightsHeader:
 def _fingerprint(tensors: Mapping[str, np.ndarray], header: WeightsHeader) -> str:
     digest = xxhash.xxh3_128()
     shape = [header.architecture, header.widths, header.dim, header.modalities, header.num_frames]
-    digest.update(json.dumps([*shape, asdict(header.front_end)], sort_keys=True).encode())
+    digest.update(json.dumps([*shape, header.front_end.identity()], sort_keys=True).encode())
     if header.parts:  # older files have none, and keep their fingerprints
         digest.update(json.dumps([asdict(part) for part in header.parts], sort_keys=True).encode())
     for name in sorted(tensors):

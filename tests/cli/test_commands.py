@@ -158,7 +158,7 @@ def test_a_reader_that_has_enough_is_no_error(library):
 
 def test_ctrl_c_ends_any_command_with_a_sentence(footage, tmp_path):
     run = started("train", footage, "--out", tmp_path / "run")
-    assert "decode" in run.stderr.readline()
+    assert "look" in run.stderr.readline()
     run.send_signal(signal.SIGINT)
     _, errors = run.communicate(timeout=60)
     assert (run.returncode, errors.splitlines()[-1]) == (130, "Stopped. The same command goes on from here.")

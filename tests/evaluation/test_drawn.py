@@ -1,6 +1,7 @@
 """Truth here: clips whose pictures and sounds tell the time that they were made for."""
 
 import subprocess
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -38,15 +39,16 @@ def frame_time_s(square):
 class NotingEncoder:
     """Encodes nothing worth knowing, but keeps what it was given."""
 
-    def __init__(self, modalities=tuple(Modality)):
+    def __init__(self, modalities=tuple(Modality), front_end=SMALL_FRONT_END):
         self.header = SimpleNamespace(
             modalities=modalities, fingerprint="f" * 32, architecture="ave", recipe_name="ave", size="small"
         )
-        self.front_end = SMALL_FRONT_END
+        self.front_end = front_end
         self.squares, self.waveforms = [], []
 
     def encode_images(self, frames):
-        assert (frames.shape[1:], frames.dtype) == ((112, 112, 3), np.uint8)
+        around = () if self.front_end.num_frames == 1 else (self.front_end.num_frames,)
+        assert (frames.shape[1:], frames.dtype) == ((*around, 112, 112, 3), np.uint8)
         self.squares += list(frames)
         return np.eye(4, dtype=np.float32)[np.arange(len(frames)) % 4]
 
@@ -127,6 +129,19 @@ def test_an_encoder_of_pictures_alone_opens_no_sound_and_leaves_out_what_has_no_
     named = {problem.kind: problem.names for problem in items.problems}
     assert named[ProblemKind.WITHOUT_VECTOR] == ("sound.wav",)
     assert ProblemKind.WITHOUT_SOUND not in named
+
+
+def test_an_encoder_of_many_frames_sees_those_around_the_drawn_one(loaded, collection):
+    """At ten frames a second the nearest to 120, 80 and 40 ms away are one frame, one frame and none away."""
+    encoder = NotingEncoder(front_end=replace(SMALL_FRONT_END, num_frames=7))
+    items = load_items_from_model(encoder, collection)
+    assert items.names == loaded[1].names
+    for burst, square in zip(encoder.squares, loaded[0].squares, strict=True):
+        np.testing.assert_array_equal(burst[3], square)
+    drawn_s = frame_time_s(loaded[0].squares[0])
+    around_s = [frame_time_s(frame) for frame in encoder.squares[0]]
+    assert around_s == pytest.approx([drawn_s + step / 10 for step in (-1, -1, 0, 0, 0, 1, 1)], abs=0.03)
+    assert all((frame == encoder.squares[4][0]).all() for frame in encoder.squares[4])  # the still picture
 
 
 def test_the_draw_depends_on_the_seed_and_on_the_name_but_not_on_the_other_rows(loaded, collection):

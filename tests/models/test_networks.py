@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from avsearch.errors import WeightsError
-from avsearch.models.networks import NETWORKS, load_network
+from avsearch.front_end import FrontEnd
+from avsearch.models.networks import NETWORKS, build_network, load_network
 from avsearch.models.weights import ARCHITECTURES, save_weights
 from tests.models import tiny
 
@@ -31,7 +32,24 @@ def test_a_network_loaded_from_its_file_gives_the_same_numbers(tmp_path, memory_
 
 
 def test_each_architecture_that_headers_may_name_has_its_network():
-    assert {*NETWORKS, "cca"} == set(ARCHITECTURES)  # `cca` joins others, and is tested in test_aligned.py
+    """VGG16 is not trained here; `cca` joins others, and is tested in test_aligned.py."""
+    assert {*NETWORKS, "vgg16", "cca"} == set(ARCHITECTURES)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "around"), [("ave-mf", {"num_frames": 25}), ("ave-of", {"num_frames": 11, "flow": True})]
+)
+def test_networks_of_many_frames_come_back_from_their_files(tmp_path, architecture, around):
+    front_end: FrontEnd = replace(tiny.FRONT_END, **around)
+    changes = {"architecture": architecture, "front_end": front_end, "num_frames": front_end.num_frames}
+    torch.manual_seed(0)
+    network = build_network(replace(tiny.HEADER, **changes)).eval()
+    header = tiny.save(tmp_path / "a", network, **changes)
+    loaded, read = load_network(tmp_path / "a")
+    assert (read, read.front_end) == (header, front_end)
+    images = torch.randn(2, *front_end.image_shape)
+    with torch.no_grad():
+        assert torch.equal(network.embed_images(images), loaded.embed_images(images))
 
 
 def test_an_architecture_of_tomorrow_is_refused_by_its_name(tmp_path):

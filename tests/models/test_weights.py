@@ -109,10 +109,34 @@ def test_the_fingerprint_changes_with_what_changes_vectors(tmp_path):
             save(tmp_path / "c", tensors=renamed),
             save(tmp_path / "d", front_end=replace(tiny.FRONT_END, log_mean=0.1)),
             save(tmp_path / "e", architecture="avol"),
-            save(tmp_path / "f", num_frames=25),
+            save(tmp_path / "f", num_frames=25, front_end=replace(tiny.FRONT_END, num_frames=25)),
+            save(tmp_path / "g", num_frames=25, front_end=replace(tiny.FRONT_END, num_frames=25, flow=True)),
+            save(tmp_path / "h", front_end=replace(tiny.FRONT_END, pixel_mean=(0.45, 0.45, 0.45))),
         )
     ]
-    assert len(set(fingerprints)) == 6
+    assert len(set(fingerprints)) == 8
+
+
+def test_weights_from_before_there_were_several_frames_keep_their_fingerprint(tmp_path):
+    header = save(tmp_path / "a")
+    assert header.fingerprint == "a9ba58bdec1d6ae154cc417647a6ddb4"  # as version 0.1.0's first commits wrote it
+    fields = json.loads(metadata_of(tmp_path / "a"))
+    for later in ("num_frames", "flow"):
+        del fields["front_end"][later]
+    save_file(TENSORS, tmp_path / "old", metadata={"avsearch": json.dumps(fields)})
+    assert read_header(tmp_path / "old") == header
+    assert verify_weights(tmp_path / "old") == header.fingerprint
+
+
+def test_a_header_that_contradicts_its_front_end_about_frames_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="frames"):
+        save(tmp_path / "a", num_frames=25)
+
+
+def test_means_of_each_colour_come_back_as_they_were_saved(tmp_path):
+    front_end = replace(tiny.FRONT_END, pixel_mean=(0.485, 0.456, 0.406), pixel_std=(0.229, 0.224, 0.225))
+    save(tmp_path / "a", front_end=front_end)
+    assert read_header(tmp_path / "a").front_end == front_end
 
 
 def test_the_fingerprint_does_not_change_with_where_the_weights_come_from(tmp_path):

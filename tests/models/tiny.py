@@ -28,9 +28,13 @@ HEADER = WeightsHeader(
 def network(widths=WIDTHS, seed=0):
     """An AVE-Net whose batch norms are far from the identity, in evaluation mode."""
     torch.manual_seed(seed)
-    net = AVENet(widths)
+    return shaken(AVENet(widths))
+
+
+def shaken(net):
+    """The network with random batch norms, in evaluation mode."""
     for part in net.modules():
-        if isinstance(part, torch.nn.BatchNorm2d):
+        if isinstance(part, torch.nn.BatchNorm2d | torch.nn.BatchNorm3d):
             torch.nn.init.normal_(part.running_mean, std=0.1)
             torch.nn.init.uniform_(part.running_var, 0.3, 1.5)
             torch.nn.init.uniform_(part.weight, 0.5, 1.5)

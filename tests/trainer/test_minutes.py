@@ -7,11 +7,12 @@ from trainer import beginning
 from trainer.loop import train
 
 
-def test_minutes_fix_the_number_of_steps_before_the_first_one(job, monkeypatch):
+def test_minutes_fix_the_number_of_steps_before_the_first_one(tmp_path, job, monkeypatch):
     ticks = iter(range(10**6))
     monkeypatch.setattr(beginning, "time", SimpleNamespace(monotonic=lambda: next(ticks) / 4))  # all takes 0.25 s
     progress = Recorder()
-    trained = train(replace(job, steps=None, minutes=0.2), progress)  # 12 s: 48 of the quarters at most
+    unread = replace(job, cache=tmp_path / "cache", steps=None, minutes=0.2)
+    trained = train(unread, progress)  # 12 s: 48 of the quarters at most
     _, (_, files, _), (_, steps, _) = progress.told
     assert progress.told == [("look", files, "file"), ("decode", files, "file"), ("train", steps, "step")]
     assert files == 8
