@@ -119,6 +119,12 @@ class TrainConfig:
             self.hardness and self.objective is not Objective.INFO_NCE
         ):
             raise ValueError("candidates belong to AVC, hardness belongs to InfoNCE")
+        if self.pairs_per_clip < 1 or self.misalignment_us < 0:
+            raise ValueError("an epoch has a pair of each clip at least; a misalignment is not negative")
+
+    def rows(self, num_clips: int) -> int:
+        """Pairs in one batch of a set of so many clips: no more than one epoch has."""
+        return min(self.batch_size, num_clips * self.pairs_per_clip)
 
 
 @dataclass(frozen=True)

@@ -171,7 +171,7 @@ def _drawn(
     num_clips = len(clips.clips)
     chosen = pairs.batch_clips(
         num_clips,
-        batch_size=min(config.batch_size, num_clips * config.pairs_per_clip),
+        batch_size=config.rows(num_clips),
         step=step,
         seed=seed,
         pairs_per_clip=config.pairs_per_clip,

@@ -79,6 +79,7 @@ def _train(job: TrainJob, ranks: Ranks, progress: Progress) -> Trained:
         if ranks.is_first:
             _refuse_taken_folder(job)
         run, failures = prepare(job, progress)
+    ranks.share(run.config.rows(len(run.train.clips)))
     one, state = begin(run, ranks)
     about = provenance(run.train, seed=job.seed)
     log = RunLog.open(job.out, step=state["step"]) if ranks.is_first else None

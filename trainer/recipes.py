@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from avsearch.errors import UsageError
-from avsearch.front_end import PAPER_FRONT_END, SMALL_FRONT_END
+from avsearch.front_end import FLOW_FRAMES, MULTI_FRAMES, PAPER_FRONT_END, SMALL_FRONT_END
 from avsearch.models.towers import PAPER_WIDTHS, SMALL_WIDTHS
 from trainer.config import Augmentation, Objective, Schedule, TrainConfig
 
@@ -93,6 +94,22 @@ def avol_nce(size: str = "small") -> TrainConfig:
     return replace(ave_nce(size), name="avol-nce", architecture="avol-cosine")
 
 
+def ave_mf(size: str = "small") -> TrainConfig:
+    """AVE-Net that sees a second of frames: to learn what only motion tells. Each step costs many times more."""
+    return _seeing(ave(size), "ave-mf", num_frames=MULTI_FRAMES)
+
+
+def ave_of(size: str = "small") -> TrainConfig:
+    """AVE-Net that sees a frame and the optical flow around it: to learn what only motion tells."""
+    return _seeing(ave(size), "ave-of", num_frames=FLOW_FRAMES, flow=True)
+
+
+def _seeing(config: TrainConfig, name: str, *, num_frames: int, flow: bool = False) -> TrainConfig:
+    """The same recipe for the network of that name, which sees more than one frame."""
+    front_end = replace(config.front_end, num_frames=num_frames, flow=flow)
+    return replace(config, name=name, architecture=name, front_end=front_end)
+
+
 RECIPES: dict[str, Callable[[str], TrainConfig]] = {
     "ave": ave,
     "ave-nce": ave_nce,
@@ -100,11 +117,20 @@ RECIPES: dict[str, Callable[[str], TrainConfig]] = {
     "avol": avol,
     "avol-attention": avol_attention,
     "avol-nce": avol_nce,
+    "ave-mf": ave_mf,
+    "ave-of": ave_of,
 }
 
 
-def recipe(name: str, size: str, batch_size: int | None = None) -> TrainConfig:
-    """The config of a named recipe in a named size, perhaps with batches of another size.
+def recipe(
+    name: str,
+    size: str,
+    *,
+    batch_size: int | None = None,
+    pairs_per_clip: int | None = None,
+    misalignment_us: int | None = None,
+) -> TrainConfig:
+    """The config of a named recipe in a named size; what is not None takes the place of the recipe's own setting.
 
     Raises:
         UsageError: there is no such recipe or size.
@@ -113,5 +139,9 @@ def recipe(name: str, size: str, batch_size: int | None = None) -> TrainConfig:
         raise UsageError(f"There is no recipe {name}.", hint=f"Choose one of {', '.join(RECIPES)}.")
     if size not in SIZES:
         raise UsageError(f"There is no size {size}.", hint=f"Choose one of {', '.join(SIZES)}.")
-    config = RECIPES[name](size)
-    return replace(config, batch_size=batch_size or config.batch_size)
+    wanted: dict[str, Any] = {
+        "batch_size": batch_size,
+        "pairs_per_clip": pairs_per_clip,
+        "misalignment_us": misalignment_us,
+    }
+    return replace(RECIPES[name](size), **{key: value for key, value in wanted.items() if value is not None})

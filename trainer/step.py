@@ -86,7 +86,8 @@ def learner(network: Network, config: TrainConfig, device: torch.device, *, rank
         ranks: the processes that train it together.
     """
     network.to(device)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
+    for parameter in network.parameters():
+        parameter.data = features.channels_last(parameter.data)
     goal = objective(config).to(device)
     if ranks.world > 1:
         network = with_common_batch_norms(network, device)  # type: ignore[assignment]

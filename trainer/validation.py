@@ -75,6 +75,6 @@ def perceive(
             torch.split(batch.frames, _ROWS), torch.split(batch.sounds, _ROWS), strict=True
         ):
             tensor = features.image_tensor(frames.to(device), front_end)
-            seen.append(network.see(tensor.contiguous(memory_format=torch.channels_last)))
+            seen.append(network.see(features.channels_last(tensor)))
             heard.append(network.hear(features.log_spectrogram(waveforms.to(device), front_end)))
     return torch.cat(seen), torch.cat(heard)

@@ -11,7 +11,7 @@ import typer
 from avsearch.cli.options import DeviceOption, ManifestOption, SeedOption
 from avsearch.cli.output import list_failures, print_path, say, shown_progress
 from avsearch.errors import UsageError
-from avsearch.moments import Silent
+from avsearch.moments import SECOND_US, Silent
 
 if TYPE_CHECKING:
     from trainer.config import TrainJob
@@ -32,7 +32,8 @@ Recipe = Annotated[
     typer.Option(
         "--recipe",
         metavar="NAME",
-        help="ave-nce (better search than ave); ave, l3, avol (as published); avol-attention, avol-nce.",
+        help="ave-nce (better search than ave); ave, l3, avol (as published); avol-attention, avol-nce; ave-mf, "
+        "ave-of (they see motion).",
     ),
 ]
 Size = Annotated[str, typer.Option("--size", metavar="NAME", help="small (for a CPU) or paper (for a GPU).")]
@@ -57,6 +58,26 @@ BatchSize = Annotated[
         show_default="the recipe's",
     ),
 ]
+PairsPerClip = Annotated[
+    int | None,
+    typer.Option(
+        "--pairs-per-clip",
+        metavar="N",
+        min=1,
+        help="Pairs of a frame and a sound that each clip brings to an epoch.",
+        show_default="the recipe's",
+    ),
+]
+Misalign = Annotated[
+    float | None,
+    typer.Option(
+        "--misalign",
+        metavar="S",
+        min=0.0,
+        help="A sound may lie up to so many seconds from its frame.",
+        show_default="the recipe's",
+    ),
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")]
 Cache = Annotated[
     Path | None,
@@ -77,6 +98,8 @@ def train(
     steps: Steps = None,
     minutes: Minutes = None,
     batch_size: BatchSize = None,
+    pairs_per_clip: PairsPerClip = None,
+    misalign: Misalign = None,
     resume: Resume = False,
     manifest: ManifestOption = None,
     cache: Cache = None,
@@ -97,7 +120,13 @@ def train(
     from trainer.recipes import recipe as named_recipe
 
     job = TrainJob(
-        config=named_recipe(recipe, size, batch_size=batch_size),
+        config=named_recipe(
+            recipe,
+            size,
+            batch_size=batch_size,
+            pairs_per_clip=pairs_per_clip,
+            misalignment_us=None if misalign is None else round(misalign * SECOND_US),
+        ),
         paths=paths,
         out=out,
         manifest=manifest,

@@ -25,8 +25,10 @@ def tiny_config() -> Callable[..., TrainConfig]:
     """A recipe on the narrowest towers and the smallest input; keyword arguments change more of it."""
 
     def make(name: str = "ave", **changes: object) -> TrainConfig:
-        small = {"widths": tiny.WIDTHS, "front_end": tiny.FRONT_END, "batch_size": 4}
-        return replace(recipe(name, "small"), **{**small, **changes})
+        usual = recipe(name, "small")
+        seen = {"num_frames": usual.front_end.num_frames, "flow": usual.front_end.flow}
+        small = {"widths": tiny.WIDTHS, "front_end": replace(tiny.FRONT_END, **seen), "batch_size": 4}
+        return replace(usual, **{**small, **changes})
 
     return make
 

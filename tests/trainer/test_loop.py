@@ -117,7 +117,10 @@ def test_the_weights_of_each_recipe_encode_frames_and_sounds(job, tiny_config, n
     encoder = load_encoder(trained.weights, "cpu")
     dim = job.config.widths[-1] if name == "l3" else 128
     assert (trained.header.architecture, trained.header.dim) == (tiny_config(name).architecture, dim)
-    frames = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+    num_frames = trained.header.front_end.num_frames
+    assert trained.header.num_frames == num_frames
+    around = (num_frames,) if num_frames > 1 else ()
+    frames = np.random.default_rng(0).integers(0, 256, (2, *around, 32, 32, 3), dtype=np.uint8)
     for vectors in (encoder.encode_images(frames), encoder.encode_sounds(np.zeros((2, 48_000), np.float32))):
         assert vectors.shape == (2, dim)
         np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)

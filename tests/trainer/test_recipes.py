@@ -77,3 +77,26 @@ def test_a_recipe_can_be_had_with_batches_of_another_size():
     usual = recipe("ave-nce", "small")
     assert replace(usual, batch_size=32) == recipe("ave-nce", "small", batch_size=32)
     assert recipe("ave-nce", "small", batch_size=None) == usual
+
+
+def test_settings_of_sampling_can_be_had_with_any_recipe():
+    changed = recipe("l3", "small", pairs_per_clip=4, misalignment_us=1_000_000)
+    assert changed == replace(recipe("l3", "small"), pairs_per_clip=4, misalignment_us=1_000_000)
+
+
+@pytest.mark.parametrize("wrong", [{"pairs_per_clip": 0}, {"misalignment_us": -1}])
+def test_sampling_that_cannot_be_is_refused(wrong):
+    with pytest.raises(ValueError, match="epoch"):
+        replace(recipe("ave", "small"), **wrong)
+
+
+def test_networks_that_see_motion_get_the_frames_of_the_paper():
+    several, flow = recipe("ave-mf", "paper").front_end, recipe("ave-of", "paper").front_end
+    assert (several.num_frames, several.flow) == (25, False)
+    assert (flow.num_frames, flow.flow) == (11, True)
+
+
+def test_a_batch_holds_no_more_than_an_epoch():
+    config = recipe("ave", "small")
+    assert config.rows(1000) == config.batch_size == 128
+    assert (config.rows(10), replace(config, pairs_per_clip=4).rows(10)) == (10, 40)

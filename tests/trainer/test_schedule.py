@@ -28,6 +28,12 @@ def test_with_fewer_clips_than_a_batch_each_step_is_an_epoch():
     assert rates == pytest.approx([1e-3, 1e-3, 1e-3 * 0.94, 1e-3 * 0.94**2])
 
 
+def test_an_epoch_has_as_many_pairs_as_each_clip_brings():
+    many = replace(AVE, pairs_per_clip=4)  # 500 clips, 2,000 pairs: twenty steps an epoch
+    rates = [learning_rate(many, step, steps=1000, num_clips=500) for step in (0, 319, 320)]
+    assert rates == pytest.approx([1e-3, 1e-3, 1e-3 * 0.94])
+
+
 def test_the_warm_up_rises_in_equal_steps_from_nearly_nothing_to_the_whole():
     rates = [learning_rate(NCE, step, steps=100, num_clips=500) for step in range(10)]
     assert rates == pytest.approx([1e-4 * (step + 1) for step in range(10)])
