@@ -32,6 +32,7 @@ class Run:
     config: TrainConfig
     device: torch.device
     train: Clips
+    val: Clips
     held_out: Batch
 
 
@@ -49,10 +50,14 @@ def prepare(job: TrainJob, progress: Progress) -> tuple[Run, list[Failed]]:
         val_clips, more = fill_cache(sources.val, cache, front_end, progress)
         val_clips, both = without_training_media(val_clips, train_clips)
         failures += more + both
-    train, held_out = _clips(train_clips, failures), _clips(val_clips[: _num_held_out(front_end)], failures)
+    train, val = _clips(train_clips, failures), _clips(val_clips[: _num_held_out(front_end)], failures)
     config = replace(job.config, front_end=_measured(train, job.config))
-    pairs = validation_pairs(held_out, config.front_end, pairs_per_clip=_PAIRS_PER_VALIDATION_CLIP)
-    return Run(job, config, choose_device(job.device), train, pairs), failures
+    return Run(job, config, choose_device(job.device), train, val, held_out(val, config.front_end)), failures
+
+
+def held_out(val: Clips, front_end: FrontEnd, *, on_grid: bool = True) -> Batch:
+    """The pairs that validate, see `validation_pairs`."""
+    return validation_pairs(val, front_end, pairs_per_clip=_PAIRS_PER_VALIDATION_CLIP, on_grid=on_grid)
 
 
 def _num_held_out(front_end: FrontEnd) -> int:

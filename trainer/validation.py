@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -39,16 +39,38 @@ def validate(network: Network, batch: Batch, front_end: FrontEnd, device: torch.
     network.eval()
     seen, heard = perceive(network, batch, front_end, device)
     negative = batch.media[:, None] != batch.media[None, :]
-    odds = [network.log_odds(one.expand(len(heard), *one.shape[1:]), heard) for one in torch.split(seen, 1)]
-    says_yes = (torch.stack(odds) > 0).cpu()
+    says_yes = _says_yes(network, seen, heard)
     cosine = (network.image_vectors(seen) @ network.sound_vectors(heard).T).cpu()
     network.train()
-    right_yes = says_yes.diagonal().float().mean()
-    right_no = 1 - says_yes[negative].float().mean()
     nearer = (cosine.diagonal()[:, None] > cosine)[negative].float().mean()
     return Validation(
-        float(right_yes + right_no) / 2, float(nearer), ndcg_by_pair(cosine.numpy(), negative.numpy())
+        avc_accuracy(says_yes.diagonal(), says_yes[negative]),
+        float(nearer),
+        ndcg_by_pair(cosine.numpy(), negative.numpy()),
     )
+
+
+@torch.inference_mode()
+def avc_with_other_cuts(
+    network: Network, batch: Batch, elsewhere: torch.Tensor, front_end: FrontEnd, device: torch.device
+) -> float:
+    """AVC accuracy where a negative is one of the seconds `elsewhere` (B, 48000) of the other videos."""
+    network.eval()
+    seen, heard = perceive(network, batch, front_end, device)
+    _, others = perceive(network, replace(batch, sounds=elsewhere), front_end, device)
+    negative = batch.media[:, None] != batch.media[None, :]
+    return avc_accuracy(_says_yes(network, seen, heard).diagonal(), _says_yes(network, seen, others)[negative])
+
+
+def avc_accuracy(to_positives: torch.Tensor, to_negatives: torch.Tensor) -> float:
+    """What was answered, (P,) and (N,) bool -> the part that is right; positives and negatives weigh half each."""
+    return float(to_positives.float().mean() + 1 - to_negatives.float().mean()) / 2
+
+
+def _says_yes(network: Network, seen: torch.Tensor, heard: torch.Tensor) -> torch.Tensor:
+    """(N, N) bool: does each frame belong to each second?"""
+    odds = [network.log_odds(one.expand(len(heard), *one.shape[1:]), heard) for one in torch.split(seen, 1)]
+    return (torch.stack(odds) > 0).cpu()
 
 
 def ndcg_by_pair(similarity: np.ndarray, negative: np.ndarray) -> float:

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from avsearch.cli.options import DeviceOption, ManifestOption, SeedOption
-from avsearch.cli.output import list_failures, print_path, say, shown_progress
+from avsearch.cli.output import list_failures, print_path, print_table, say, shown_progress
 from avsearch.errors import UsageError
 from avsearch.moments import SECOND_US, Silent
 
 if TYPE_CHECKING:
-    from trainer.config import TrainJob
-    from trainer.loop import Trained
+    from collections.abc import Sequence
+
+    from avsearch.moments import Failed
+    from trainer.config import TrainConfig, TrainJob
 
 DEFAULT_MINUTES = 10.0
 
@@ -28,12 +30,13 @@ Out = Annotated[
     Path, typer.Option("--out", metavar="RUN", help="Folder for the weights, the log, the curve and checkpoints.")
 ]
 Recipe = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--recipe",
         metavar="NAME",
         help="ave-nce (better search than ave); ave, l3, avol (as published); avol-attention, avol-nce; ave-mf, "
         "ave-of (they see motion).",
+        show_default="ave-nce; ave with --audit",
     ),
 ]
 Size = Annotated[str, typer.Option("--size", metavar="NAME", help="small (for a CPU) or paper (for a GPU).")]
@@ -78,6 +81,13 @@ Misalign = Annotated[
         show_default="the recipe's",
     ),
 ]
+AuditOption = Annotated[
+    bool,
+    typer.Option(
+        "--audit",
+        help="Train twice, with negatives cut like positives and cut anywhere, and compare the two.",
+    ),
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")]
 Cache = Annotated[
     Path | None,
@@ -93,7 +103,7 @@ Cache = Annotated[
 def train(
     paths: Paths,
     out: Out,
-    recipe: Recipe = "ave-nce",
+    recipe: Recipe = None,
     size: Size = "small",
     steps: Steps = None,
     minutes: Minutes = None,
@@ -105,39 +115,38 @@ def train(
     cache: Cache = None,
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
+    audit: AuditOption = False,
 ) -> None:
     """Learn from videos which pictures go with which sounds.
 
     No labels are needed or read. With a manifest, rows with split=train are learnt from, those with split=val
     validate, and no file of another split is opened; without one, a tenth of the videos validates.
 
-    Processes that torchrun starts train one network together.
+    Processes that torchrun starts train one network together. With --audit two are trained, one without the remedy
+    for a shortcut that the task has, and what each has learnt is told.
 
     Example: avsearch train ~/footage --out run
     """
     _refuse_contradictions(steps, minutes, resume)
     from trainer.config import TrainJob
-    from trainer.recipes import recipe as named_recipe
 
+    config = _config(recipe or ("ave" if audit else "ave-nce"), size, batch_size, pairs_per_clip, misalign)
+    minutes = minutes if steps or minutes else DEFAULT_MINUTES
     job = TrainJob(
-        config=named_recipe(
-            recipe,
-            size,
-            batch_size=batch_size,
-            pairs_per_clip=pairs_per_clip,
-            misalignment_us=None if misalign is None else round(misalign * SECOND_US),
-        ),
-        paths=paths,
-        out=out,
-        manifest=manifest,
-        cache=cache,
-        steps=steps,
-        minutes=minutes if steps or minutes else DEFAULT_MINUTES,
-        resume=resume,
-        seed=seed,
-        device=device,
-    )
-    _run(job)
+        config=config, paths=paths, out=out, manifest=manifest, cache=cache, steps=steps, minutes=minutes,
+        resume=resume, seed=seed, device=device,
+    )  # fmt: skip
+    (_audit if audit else _run)(job)
+
+
+def _config(
+    name: str, size: str, batch_size: int | None, pairs_per_clip: int | None, misalign_s: float | None
+) -> TrainConfig:
+    """The recipe with what was asked for in place of its own."""
+    from trainer.recipes import recipe
+
+    misalignment_us = None if misalign_s is None else round(misalign_s * SECOND_US)
+    return recipe(name, size, batch_size=batch_size, pairs_per_clip=pairs_per_clip, misalignment_us=misalignment_us)
 
 
 def _refuse_contradictions(steps: int | None, minutes: float | None, resume: bool) -> None:
@@ -147,25 +156,51 @@ def _refuse_contradictions(steps: int | None, minutes: float | None, resume: boo
         raise UsageError("A resumed run goes on to its own step count.", hint="Give --steps to change that.")
 
 
+def _is_first() -> bool:
+    """Whether this is the one of torchrun's processes that tells."""
+    return not int(os.environ.get("RANK", "0"))
+
+
 def _run(job: TrainJob) -> None:
-    """Train, and tell of it; of torchrun's processes only the first one tells."""
     from trainer.loop import train as train_network
 
-    if int(os.environ.get("RANK", "0")):
+    if not _is_first():
         train_network(job, Silent())
         return
     with shown_progress() as progress:
         trained = train_network(job, progress)
-    _tell(trained)
-
-
-def _tell(trained: Trained) -> None:
     say(
         f"Trained {trained.steps} steps. On held-out videos: AVC accuracy {trained.validation.avc_accuracy:.3f}, a "
         f"true pair nearer than a false one in {trained.validation.nearer:.3f} of cases (chance: 0.5 both)."
     )
     say(f"Next: avsearch index PATH... --model {trained.weights}")
     print_path(trained.weights)
-    if trained.failures:
-        list_failures(trained.failures)
+    _tell_failures(trained.failures)
+
+
+def _audit(job: TrainJob) -> None:
+    from trainer.audit import audit as train_both
+
+    if not _is_first():
+        train_both(job, Silent())
+        return
+    with shown_progress() as progress:
+        found = train_both(job, progress)
+    figures = ["AVC, on the grid", "AVC, cut anywhere", "nDCG@30 by pair"]
+    print_table(
+        ["trained on negatives", *figures],
+        [
+            [name, f"{one.avc_on_grid:.3f}", f"{one.avc_off_grid:.3f}", f"{one.ndcg:.3f}"]
+            for name, one in (("on the grid", found.on_grid), ("cut anywhere", found.off_grid))
+        ],
+        right=figures,
+    )
+    say("A network that has learnt the cut is better where negatives are cut anywhere than where they are not.")
+    found.write(job.out / "audit.json")
+    _tell_failures(found.failures)
+
+
+def _tell_failures(failures: Sequence[Failed]) -> None:
+    if failures:
+        list_failures(failures)
         raise typer.Exit(3)

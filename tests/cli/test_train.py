@@ -1,0 +1,39 @@
+import json
+
+import pytest
+
+from tests.cli.command import avsearch
+from tests.tiny import make_film
+
+
+@pytest.fixture(scope="module")
+def footage(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("footage")
+    for seed in range(4):
+        make_film(folder / f"film{seed}.mp4", seed=seed, seconds=2)
+    return folder
+
+
+def test_an_audit_trains_two_networks_and_tells_of_both(footage, tmp_path):
+    code, out, errors = avsearch("train", footage, "--out", tmp_path / "run", "--audit", "--steps", 2)
+    assert code == 0, errors
+    told = json.loads((tmp_path / "run" / "audit.json").read_text())["networks"]
+    assert [one["negatives_on_grid"] for one in told] == [True, False]
+    lines = out.splitlines()
+    for line, one in zip(lines[1:], told, strict=True):
+        assert line.split()[-3:] == [f"{one[name]:.3f}" for name in ("avc_on_grid", "avc_off_grid", "ndcg")]
+    assert "ave" in (tmp_path / "run" / "on-grid" / "run.json").read_text()
+
+
+def test_an_audit_of_a_contrast_is_refused(footage, tmp_path):
+    code, _, errors = avsearch("train", footage, "--out", tmp_path / "run", "--audit", "--recipe", "ave-nce")
+    assert code == 2
+    assert "ave, l3" in errors
+
+
+def test_what_a_step_draws_can_be_set(footage, tmp_path):
+    options = ("--steps", 1, "--recipe", "ave", "--pairs-per-clip", 3, "--misalign", 0.5, "--batch-size", 4)
+    code, _, errors = avsearch("train", footage, "--out", tmp_path / "run", *options)
+    assert code == 0, errors
+    config = json.loads((tmp_path / "run" / "run.json").read_text())["config"]
+    assert (config["pairs_per_clip"], config["misalignment_us"], config["batch_size"]) == (3, 500_000, 4)
