@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from avsearch.moments import SECOND_US
+
 SAMPLE_RATE_HZ = 48_000
 MOMENT_SAMPLES = SAMPLE_RATE_HZ  # a moment of sound lasts one second
 FRAMES_APART_US = 40_000  # of the frames around a moment: those of 25 a second, the paper's rate
@@ -123,6 +125,11 @@ MULTI_FRAMES = 25
 
 FLOW_FRAMES = 11
 """Of AVE+OF: ten flows lie between them."""
+
+
+def num_samples(time_us: int) -> int:
+    """Microseconds -> samples at 48 kHz, rounded."""
+    return (time_us * SAMPLE_RATE_HZ + SECOND_US // 2) // SECOND_US
 
 
 def centre_square(frame: np.ndarray, front_end: FrontEnd) -> np.ndarray:

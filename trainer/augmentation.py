@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from avsearch.front_end import FLOW_ZERO
-from trainer.config import Augmentation, TrainConfig
+from trainer.config import TrainConfig
+from trainer.draws import PictureChange
 from trainer.moments import Picture
 
 _CURVES = 3  # cosines that a random equaliser is made of
@@ -59,35 +60,24 @@ def sound_shake(count: int, config: TrainConfig, rng: np.random.Generator) -> So
     )
 
 
-def augmented_picture(picture: Picture, config: TrainConfig, rng: np.random.Generator) -> np.ndarray:
-    """A picture -> a row of a batch, of the side asked for: a random square, perhaps mirrored, colours shaken.
+def changed(picture: Picture, change: PictureChange, side: int) -> np.ndarray:
+    """A picture -> a row of a batch, of the side asked for.
 
     All frames of a moment are changed alike, and the flow with them, except that it has no colours.
     """
-    augmentation, side = config.augmentation, config.front_end.image_side
-    square = _random_square(picture, augmentation, rng)
-    if square.frames.shape[1] != side:
+    square = picture.cut(change.top, change.left, change.size)
+    if change.size != side:
         square = _resized(square, side)
-    if rng.random() < 0.5:
+    if change.mirrored:
         square = square.mirrored()
-    return replace(square, frames=_shaken_colours(square.frames, augmentation, rng)).stacked()
+    return replace(square, frames=_shaken_colours(square.frames, change)).stacked()
 
 
-def around(middle: float, spread: float, rng: np.random.Generator, size: int | None = None) -> np.ndarray:
-    """Uniform draws from middle - spread to middle + spread."""
-    return np.asarray(rng.uniform(middle - spread, middle + spread, size), np.float32)
-
-
-def _shaken_colours(frames: np.ndarray, augmentation: Augmentation, rng: np.random.Generator) -> np.ndarray:
-    brightness = around(1, augmentation.brightness, rng)
-    saturation = around(1, augmentation.saturation, rng)
-    tint = around(1, augmentation.tint, rng, 3)
-    if rng.random() < augmentation.grey:
-        saturation = np.zeros_like(saturation)
+def _shaken_colours(frames: np.ndarray, change: PictureChange) -> np.ndarray:
     pixels = np.moveaxis(frames, -1, 0).astype(np.float32, order="C")  # by colour: NumPy is slow along short rows
-    pixels *= (brightness * tint)[:, None, None, None]
+    pixels *= (change.brightness * change.tint)[:, None, None, None]
     grey = pixels.mean(axis=0)
-    shaken: np.ndarray = np.clip(grey + (pixels - grey) * saturation, 0, 255).astype(np.uint8)
+    shaken: np.ndarray = np.clip(grey + (pixels - grey) * change.saturation, 0, 255).astype(np.uint8)
     return np.moveaxis(shaken, 0, -1)
 
 
@@ -97,14 +87,6 @@ def _stretches(count: int, length: int, largest: float, rng: np.random.Generator
     start = rng.uniform(0, length - size)
     positions = np.arange(length)
     return np.asarray((positions >= start) & (positions < start + size))
-
-
-def _random_square(picture: Picture, augmentation: Augmentation, rng: np.random.Generator) -> Picture:
-    height, width = picture.frames.shape[1:3]
-    fraction = rng.uniform(augmentation.smallest_crop, augmentation.largest_crop)
-    size = max(round(min(height, width) * fraction), 1)
-    top, left = rng.integers(height - size + 1), rng.integers(width - size + 1)
-    return picture.cut(int(top), int(left), size)
 
 
 def _resized(square: Picture, side: int) -> Picture:

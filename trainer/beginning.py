@@ -18,9 +18,9 @@ from avsearch import features
 from avsearch.errors import TrainingError
 from avsearch.models.network import Network
 from avsearch.models.networks import NETWORKS
+from trainer.batches import Batch, training_batches
 from trainer.checkpoint import load_checkpoint, save_checkpoint
 from trainer.config import TrainConfig, TrainJob
-from trainer.dataset import Batch, training_batches
 from trainer.distributed import Ranks
 from trainer.preparation import Run
 from trainer.runlog import data_fingerprint
@@ -59,7 +59,7 @@ def begin(run: Run, ranks: Ranks) -> tuple[Learner, dict[str, Any]]:
 
 def _measure_first_batch(run: Run, network: Network) -> None:
     """Let the network measure the first batch, where it has something to begin from."""
-    first = next(training_batches(run.train, run.config, seed=run.job.seed, steps=range(1))).to(run.device)
+    first = next(training_batches(run.source, run.config, seed=run.job.seed, steps=range(1))).to(run.device)
     frames = features.image_tensor(first.frames, run.config.front_end)
     network.start(frames, features.log_spectrogram(first.sounds, run.config.front_end))
 
@@ -97,7 +97,7 @@ def _affordable_steps(run: Run, ranks: Ranks, network: Network) -> int:
 def rank_batches(run: Run, ranks: Ranks, steps: range) -> Iterator[Batch]:
     """This rank's rows of the batches of the given steps."""
     return training_batches(
-        run.train, run.config, seed=run.job.seed, steps=steps, rank=ranks.rank, world=ranks.world
+        run.source, run.config, seed=run.job.seed, steps=steps, rank=ranks.rank, world=ranks.world
     )
 
 

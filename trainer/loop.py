@@ -15,10 +15,11 @@ from avsearch.models.network import Network
 from avsearch.models.networks import save_network
 from avsearch.models.weights import WeightsHeader, read_header
 from avsearch.moments import Failed, Modality, Progress, Silent
+from trainer.batches import Batch
 from trainer.beginning import EVALUATIONS, begin, checkpoint_path, rank_batches
 from trainer.checkpoint import load_checkpoint, save_checkpoint
 from trainer.config import TrainJob
-from trainer.dataset import Batch, sources_of_step
+from trainer.dataset import sources_of_step
 from trainer.distributed import Ranks, device_of_rank, joined
 from trainer.preparation import Run, prepare
 from trainer.runlog import RunLog, provenance, write_run

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from avsearch import media, pairs
-from avsearch.front_end import FLOW_ZERO, MOMENT_SAMPLES, SAMPLE_RATE_HZ, FrontEnd
-from avsearch.moments import SECOND_US
-from trainer.records import ClipArrays
+from avsearch.front_end import FLOW_ZERO, MOMENT_SAMPLES, FrontEnd
+from trainer.draws import ClipOutline
+
+if TYPE_CHECKING:
+    from trainer.records import ClipArrays
 
 _INT16 = 32767.0
 
@@ -48,10 +50,10 @@ class Picture:
         return np.concatenate([self.frames[0], flow], axis=2)
 
 
-def is_moment(arrays: ClipArrays) -> np.ndarray:
-    """(T,) bool: which frames have a whole second of sound around them; all, in a clip of single frames."""
-    end_us = arrays.start_us + arrays.sound.size * SECOND_US // SAMPLE_RATE_HZ
-    return pairs.has_whole_second(arrays.frame_us, start_us=arrays.start_us, end_us=end_us)
+def outline(arrays: ClipArrays) -> ClipOutline:
+    """What drawing from a clip has to know of it."""
+    _, height, width, _ = arrays.frames.shape
+    return ClipOutline(arrays.frame_us, arrays.times_us, arrays.start_us, arrays.sound.size, height, width)
 
 
 def picture(arrays: ClipArrays, index: int, front_end: FrontEnd) -> Picture:
@@ -82,8 +84,7 @@ def middle_picture(arrays: ClipArrays, index: int, front_end: FrontEnd) -> np.nd
 
 def second_around(arrays: ClipArrays, middle_us: int) -> np.ndarray:
     """(48000,) float32: the second of sound around a time that has a whole one."""
-    start_us, _ = pairs.centred_second(middle_us)
-    return second_at(arrays, media.num_samples(start_us - arrays.start_us))
+    return second_at(arrays, outline(arrays).first_sample(middle_us))
 
 
 def second_at(arrays: ClipArrays, first: int) -> np.ndarray:

@@ -18,7 +18,8 @@ from avsearch.models.network import Embedder
 from avsearch.models.networks import load_network
 from avsearch.models.weights import WeightsHeader, read_usable_header
 from avsearch.moments import Modality, Progress
-from trainer.dataset import Batch, Clips, validation_pairs
+from trainer.batches import Batch
+from trainer.dataset import Clips, validation_pairs
 
 PAIRS_PER_CLIP = 4
 _MEDIA_AT_A_TIME = 4

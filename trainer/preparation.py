@@ -12,9 +12,11 @@ from avsearch.device import choose_device
 from avsearch.errors import TrainingError
 from avsearch.front_end import FrontEnd
 from avsearch.moments import Failed, Progress
+from trainer.batches import Batch, ClipSource
 from trainer.cache import CachedClip, fill_cache
 from trainer.config import TrainConfig, TrainJob
-from trainer.dataset import Batch, Clips, middle_seconds, validation_pairs
+from trainer.dataset import Clips, middle_seconds, validation_pairs
+from trainer.resident import ResidentClips
 from trainer.sources import find_sources, hold_out, without_training_media
 
 _PAIRS_PER_VALIDATION_CLIP = 4
@@ -22,16 +24,18 @@ _MOST_VALIDATION_CLIPS = 256
 _FEWEST_VALIDATION_CLIPS = 16
 _VALIDATION_BYTES = 512 << 20
 _STATISTICS_CLIPS = 64
+_RESIDENT_PART = 0.4  # of the free memory of a GPU, that clips may take; joining them takes as much again
 
 
 @dataclass(frozen=True)
 class Run:
-    """All that stays the same during the steps."""
+    """All that stays the same during the steps; batches are made of `source`, which holds the clips of `train`."""
 
     job: TrainJob
     config: TrainConfig
     device: torch.device
     train: Clips
+    source: ClipSource
     val: Clips
     held_out: Batch
 
@@ -52,7 +56,19 @@ def prepare(job: TrainJob, progress: Progress) -> tuple[Run, list[Failed]]:
         failures += more + both
     train, val = _clips(train_clips, failures), _clips(val_clips[: _num_held_out(front_end)], failures)
     config = replace(job.config, front_end=_measured(train, job.config))
-    return Run(job, config, choose_device(job.device), train, val, held_out(val, config.front_end)), failures
+    device = choose_device(job.device)
+    source = _source(train, config.front_end, device)
+    return Run(job, config, device, train, source, val, held_out(val, config.front_end)), failures
+
+
+def _source(train: Clips, front_end: FrontEnd, device: torch.device) -> ClipSource:
+    """The clips in the memory of a GPU, where they leave enough of it to training, else in the cache."""
+    if device.type != "cuda" or front_end.num_frames > 1:
+        return train
+    free_bytes, _ = torch.cuda.mem_get_info(device)
+    if sum(clip.record.num_bytes for clip in train.clips) > _RESIDENT_PART * free_bytes:
+        return train
+    return ResidentClips.of((train.read(number) for number in range(len(train.clips))), train.media, device)
 
 
 def held_out(val: Clips, front_end: FrontEnd, *, on_grid: bool = True) -> Batch:

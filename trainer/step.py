@@ -20,7 +20,7 @@ from trainer.distributed import Ranks, gathered, with_common_batch_norms
 from trainer.objectives import Perceived, objective
 
 if TYPE_CHECKING:
-    from trainer.dataset import Batch
+    from trainer.batches import Batch
 
 
 class Judge(nn.Module):

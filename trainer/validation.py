@@ -11,7 +11,7 @@ from avsearch import features, metrics
 from avsearch.device import fast_bfloat16
 from avsearch.front_end import FrontEnd
 from avsearch.models.network import Network
-from trainer.dataset import Batch
+from trainer.batches import Batch
 
 _ROWS = 64
 _K = 30

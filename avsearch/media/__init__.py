@@ -8,7 +8,7 @@ from avsearch.media.listing import MEDIA_EXTENSIONS, VIDEO_EXTENSIONS, barren_fo
 from avsearch.media.looks import Look, read_looks
 from avsearch.media.pictures import PICTURE_EXTENSIONS, is_picture
 from avsearch.media.probe import examine, probe, require_file
-from avsearch.media.sound import Second, num_samples, read_sound, sound_blocks, sound_seconds
+from avsearch.media.sound import Second, read_sound, sound_blocks, sound_seconds
 from avsearch.media.waiting import while_waiting
 
 __all__ = [
@@ -28,7 +28,6 @@ __all__ = [
     "is_intra",
     "is_picture",
     "media_files",
-    "num_samples",
     "probe",
     "read_frames",
     "read_intra_frames",

@@ -10,7 +10,7 @@ import ffmpeg
 import numpy as np
 
 from avsearch.errors import MediaError
-from avsearch.front_end import SAMPLE_RATE_HZ
+from avsearch.front_end import SAMPLE_RATE_HZ, num_samples
 from avsearch.media import safety
 from avsearch.media.runner import running
 from avsearch.moments import SECOND_US, MediaInfo, Span
@@ -21,11 +21,6 @@ _PREROLL_US = SECOND_US  # decoded and thrown away: codecs need the packets befo
 BYTES_PER_SAMPLE = 4
 RAW_SOUND = {"format": "f32le", "ac": 1, "ar": SAMPLE_RATE_HZ, "flush_packets": 0}
 """How ffmpeg puts it out: in full buffers, since a reader that is woken for every packet is mostly waking up."""
-
-
-def num_samples(time_us: int) -> int:
-    """Microseconds -> samples at 48 kHz, rounded."""
-    return (time_us * SAMPLE_RATE_HZ + SECOND_US // 2) // SECOND_US
 
 
 @dataclass(frozen=True)

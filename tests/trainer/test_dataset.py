@@ -6,8 +6,9 @@ import torch
 
 from avsearch import features
 from tests.models import tiny
+from trainer.batches import training_batches
 from trainer.config import Augmentation
-from trainer.dataset import Clips, middle_seconds, training_batches, validation_pairs
+from trainer.dataset import Clips, middle_seconds, validation_pairs
 
 NO_CHANGE = Augmentation(smallest_crop=0.875, largest_crop=0.875, brightness=0, saturation=0, amplitude=0)
 PERIOD = 1 << 16  # samples: a sawtooth through all 16-bit numbers tells the time within 1.365 s

@@ -8,8 +8,9 @@ import torch
 from avsearch import pairs
 from tests.models import tiny
 from tests.trainer.test_dataset import NO_CHANGE, off_by_us, sawtooth
+from trainer.batches import training_batches
 from trainer.config import Augmentation
-from trainer.dataset import Clips, training_batches, validation_pairs
+from trainer.dataset import Clips, validation_pairs
 
 GRID_US = np.arange(13, 88) * 40_000  # 0.52 s to 3.48 s: all with a whole second in four
 
@@ -144,7 +145,7 @@ def test_a_process_reads_the_clips_of_its_rows_only(clips, tiny_config, monkeypa
     original = Clips.read
     monkeypatch.setattr(Clips, "read", lambda self, number: (read.append(int(number)), original(self, number))[1])
     drawn(clips, config, 1, rank=1, world=4)
-    assert len(read) == 2
+    assert len(set(read)) == 2
 
 
 def test_rows_do_not_depend_on_each_other(clips, tiny_config):

@@ -7,7 +7,7 @@ import torch
 from avsearch import features
 from tests.models import tiny
 from trainer import validation
-from trainer.dataset import Batch
+from trainer.batches import Batch
 from trainer.validation import ndcg_by_pair, perceive, validate
 
 CPU = torch.device("cpu")
