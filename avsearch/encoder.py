@@ -13,9 +13,8 @@ from avsearch import features
 from avsearch.device import choose_device, fast_bfloat16
 from avsearch.flow import flow_images
 from avsearch.front_end import FrontEnd
+from avsearch.models.header import WeightsHeader
 from avsearch.models.network import Embedder
-from avsearch.models.networks import load_network
-from avsearch.models.weights import WeightsHeader
 from avsearch.moments import Modality
 
 CPU_BATCH = 16  # fits into a core's cache; on one core, sounds of size small: 700 a second against 515 with 64
@@ -104,13 +103,19 @@ def load_encoder(path: Path, device: str = "auto") -> Encoder:
         WeightsError: the file cannot be used.
         UsageError: there is no such device.
     """
+    from avsearch.models.networks import load_network  # noqa: PLC0415  (encoding itself needs torch and NumPy alone)
+
     network, header = load_network(path)
-    target = choose_device(device)
+    return encoder_of(network, header, choose_device(device))
+
+
+def encoder_of(network: Embedder, header: WeightsHeader, device: torch.device) -> Encoder:
+    """A network in evaluation mode made ready to encode; it is changed for good."""
     _fold_batch_norms(network)
-    network.to(target)
+    network.to(device)
     for parameter in network.parameters():
         parameter.data = features.channels_last(parameter.data)
-    return Encoder(network, header, target)
+    return Encoder(network, header, device)
 
 
 def _fold_batch_norms(network: torch.nn.Module) -> None:

@@ -18,7 +18,8 @@ from avsearch.catalog import MediaRecord
 from avsearch.errors import LibraryError, MediaError, UsageError
 from avsearch.front_end import FrontEnd, padded_second
 from avsearch.library import Library, View
-from avsearch.models.weights import WeightsHeader, read_header
+from avsearch.models.header import WeightsHeader
+from avsearch.models.weights import read_header
 from avsearch.moments import SECOND_US, Hit, MediaInfo, MediaKind, Modality, Moment, Span
 from avsearch.vectors import Rows, rows_at
 from avsearch.vectors.backend import load_faiss

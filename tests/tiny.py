@@ -12,9 +12,9 @@ from avsearch import features
 from avsearch.flow import flow_images
 from avsearch.front_end import FrontEnd
 from avsearch.models.ave import AVENet
+from avsearch.models.header import WeightsHeader
 from avsearch.models.networks import build_network, save_network
 from avsearch.models.vgg16 import VGG16
-from avsearch.models.weights import WeightsHeader
 from avsearch.moments import Modality
 from tests.media.clips import ffmpeg
 

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from avsearch.errors import TrainingError, UsageError, WeightsError
 from avsearch.manifest import read_manifest
 from avsearch.models.aligned import ARCHITECTURE, AlignedNetwork, Projection, joined_front_end
+from avsearch.models.header import Part, WeightsHeader
 from avsearch.models.networks import save_network
-from avsearch.models.weights import Part, WeightsHeader, read_header
+from avsearch.models.weights import read_header
 from avsearch.moments import Failed, Modality, Progress
 from trainer import cca
 from trainer.cache import fill_cache

@@ -16,8 +16,7 @@ from trainer.batches import Batch, Rendered
 from trainer.cache import CachedClip
 from trainer.config import TrainConfig
 from trainer.draws import ClipOutline, Draw, SecondDraw, drawn_clips
-from trainer.moments import middle_picture, outline, picture, second_around, second_at
-from trainer.records import ClipArrays
+from trainer.moments import ClipArrays, middle_picture, outline, picture, second_around, second_at
 
 
 @dataclass(frozen=True)

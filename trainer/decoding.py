@@ -11,7 +11,7 @@ from avsearch import media, pairs
 from avsearch.errors import MediaError
 from avsearch.front_end import FRAMES_APART_US, SAMPLE_RATE_HZ, FrontEnd
 from avsearch.moments import SECOND_US, MediaInfo, Span
-from trainer.records import ClipArrays
+from trainer.moments import ClipArrays
 
 FRAMES_PER_SECOND = 6
 WHOLE_CLIP_US = 12 * SECOND_US

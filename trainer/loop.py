@@ -11,9 +11,10 @@ from typing import Any
 
 from avsearch.device import choose_device
 from avsearch.errors import TrainingError
+from avsearch.models.header import WeightsHeader
 from avsearch.models.network import Network
 from avsearch.models.networks import save_network
-from avsearch.models.weights import WeightsHeader, read_header
+from avsearch.models.weights import read_header
 from avsearch.moments import Failed, Modality, Progress, Silent
 from trainer.batches import Batch
 from trainer.beginning import EVALUATIONS, begin, checkpoint_path, rank_batches

@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from avsearch.front_end import FLOW_ZERO, MOMENT_SAMPLES, FrontEnd
 from trainer.draws import ClipOutline
 
-if TYPE_CHECKING:
-    from trainer.records import ClipArrays
-
 _INT16 = 32767.0
+
+
+@dataclass(frozen=True)
+class ClipArrays:
+    """What is kept of a clip; every array may be mapped, so that a part of it costs that part.
+
+    Attributes:
+        frames: (T, H, W, 3) uint8.
+        frame_us: (T,) int64, the true time of each.
+        times_us: (M,) int64, ascending: every frame time of the video around which there is a whole second.
+        sound: (N,) int16 at 48 kHz.
+        start_us: when its first sample is.
+        flow: (T - 1, H, W, 2) uint8 from each frame to the next, as `avsearch.flow` gives it; None without flow.
+    """
+
+    frames: np.ndarray
+    frame_us: np.ndarray
+    times_us: np.ndarray
+    sound: np.ndarray
+    start_us: int
+    flow: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

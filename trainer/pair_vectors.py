@@ -14,9 +14,10 @@ from avsearch import features
 from avsearch.device import choose_device, fast_bfloat16
 from avsearch.errors import UsageError, WeightsError
 from avsearch.models.aligned import ARCHITECTURE, AUDIO, IMAGE, SHARED
+from avsearch.models.header import WeightsHeader
 from avsearch.models.network import Embedder
 from avsearch.models.networks import load_network
-from avsearch.models.weights import WeightsHeader, read_usable_header
+from avsearch.models.weights import read_usable_header
 from avsearch.moments import Modality, Progress
 from trainer.batches import Batch
 from trainer.dataset import Clips, validation_pairs

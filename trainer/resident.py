@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -18,10 +17,7 @@ from avsearch.front_end import MOMENT_SAMPLES
 from trainer.batches import Rendered
 from trainer.config import TrainConfig
 from trainer.draws import ClipOutline, Draw, SecondDraw
-from trainer.moments import outline
-
-if TYPE_CHECKING:
-    from trainer.records import ClipArrays
+from trainer.moments import ClipArrays, outline
 
 _ROWS = 256  # rendered at once: each needs three numbers of 8 bytes a pixel on the way
 _INT16 = 32767.0

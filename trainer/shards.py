@@ -27,7 +27,8 @@ from typing import Any
 import xxhash
 
 from avsearch.errors import TrainingError
-from trainer.records import DAMAGED, ClipArrays, Record, bytes_of, entries, line, padded, record_of, write
+from trainer.moments import ClipArrays
+from trainer.records import DAMAGED, Record, bytes_of, entries, line, padded, record_of, write
 
 SHARD_BYTES = 128 << 20
 

@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 class Judge(nn.Module):
     """Network and objective in one: a batch's tensors in, its loss out."""
 
-    def __init__(self, network: Network, goal: nn.Module) -> None:
+    def __init__(self, network: Network, goal: nn.Module, *, bfloat16: bool) -> None:
         super().__init__()
         self.network = network
         self.goal = goal
+        self.in_bfloat16 = bfloat16
 
     def forward(
         self,
@@ -48,8 +49,7 @@ class Judge(nn.Module):
             partner: (B,) int64, rows of the whole batch.
             elsewhere: (B, 1, rows, columns) of negatives that are nobody's true second, or None.
         """
-        device = frames.device.type
-        with torch.autocast(device, torch.bfloat16, enabled=fast_bfloat16(frames.device)):
+        with torch.autocast(frames.device.type, torch.bfloat16, enabled=self.in_bfloat16):
             seen = self.network.see(frames)
             if elsewhere is None:
                 heard, other = self.network.hear(spectrograms), None
@@ -76,7 +76,9 @@ class Learner:
     judge: nn.Module
 
 
-def learner(network: Network, config: TrainConfig, device: torch.device, *, ranks: Ranks) -> Learner:
+def learner(
+    network: Network, config: TrainConfig, device: torch.device, *, ranks: Ranks, bfloat16: bool | None = None
+) -> Learner:
     """Put a network on a device and beside it what it learns by.
 
     Args:
@@ -84,14 +86,16 @@ def learner(network: Network, config: TrainConfig, device: torch.device, *, rank
         config: objective and optimizer.
         device: where to train.
         ranks: the processes that train it together.
+        bfloat16: whether the towers compute in it, in mixed precision; None: where the hardware does.
     """
+    bfloat16 = fast_bfloat16(device) if bfloat16 is None else bfloat16
     network.to(device)
     for parameter in network.parameters():
         parameter.data = features.channels_last(parameter.data)
     goal = objective(config).to(device)
     if ranks.world > 1:
         network = with_common_batch_norms(network, device)  # type: ignore[assignment]
-    judge: nn.Module = Judge(network, goal)
+    judge: nn.Module = Judge(network, goal, bfloat16=bfloat16)
     if ranks.world > 1:
         judge = DistributedDataParallel(judge, gradient_as_bucket_view=True)
     parameters = [*network.parameters(), *goal.parameters()]

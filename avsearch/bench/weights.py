@@ -9,9 +9,9 @@ import torch
 from avsearch.errors import UsageError
 from avsearch.front_end import PAPER_FRONT_END, SMALL_FRONT_END
 from avsearch.models.ave import AVENet
+from avsearch.models.header import WeightsHeader
 from avsearch.models.networks import save_network
 from avsearch.models.towers import PAPER_WIDTHS, SMALL_WIDTHS
-from avsearch.models.weights import WeightsHeader
 from avsearch.moments import Modality
 
 SIZES = {"small": (SMALL_WIDTHS, SMALL_FRONT_END), "paper": (PAPER_WIDTHS, PAPER_FRONT_END)}

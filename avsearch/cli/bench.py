@@ -13,6 +13,7 @@ from avsearch.cli.output import print_json, print_line, print_table, say, shown_
 from avsearch.errors import AvsearchError, UsageError
 
 if TYPE_CHECKING:
+    from avsearch.bench.gpu_result import GpuBenchmark
     from avsearch.bench.index_result import IndexBenchmark
 
 BUSY = 0.25  # of a core, before anything was measured
@@ -89,6 +90,59 @@ def index(
         _print(result)
 
 
+GpuSize = Annotated[str, typer.Option("--size", metavar="NAME", help="small or paper.")]
+BatchSize = Annotated[
+    int, typer.Option("--batch-size", metavar="N", min=2, help="Pairs a step; halved until the memory holds them.")
+]
+Steps = Annotated[int, typer.Option("--steps", metavar="N", min=1, help="Training steps that are timed.")]
+CurveSteps = Annotated[int, typer.Option("--curve-steps", metavar="N", min=1, help="Steps of each loss curve.")]
+Clips = Annotated[int, typer.Option("--clips", metavar="N", min=2, help="Synthetic clips in the memory.")]
+EncoderBatch = Annotated[
+    int, typer.Option("--moments", metavar="N", min=1, help="Moments of each side that are encoded at once.")
+]
+Compiled = Annotated[bool, typer.Option(" /--no-compile", help="Leave torch.compile out.")]
+
+
+@app.command()
+def gpu(
+    size: GpuSize = "paper",
+    batch_size: BatchSize = 2048,
+    steps: Steps = 20,
+    curve_steps: CurveSteps = 100,
+    clips: Clips = 256,
+    moments: EncoderBatch = 4096,
+    compiled: Compiled = True,
+    device: DeviceOption = "auto",
+    as_json: Json = False,
+    out: Out = None,
+) -> None:
+    """Measure training and encoding on a GPU, with synthetic clips.
+
+    Where nothing but torch and NumPy is installed, `python -m avsearch.bench.gpu` does the same.
+
+    Example: avsearch bench gpu --size paper --batch-size 2048
+    """
+    from avsearch.bench.gpu import bench_gpu
+    from avsearch.bench.gpu_result import GpuBenchmarkJob
+
+    job = GpuBenchmarkJob(
+        size=size, batch_size=batch_size, steps=steps, curve_steps=curve_steps, num_clips=clips,
+        encoder_batch=moments, device=device, compiled=compiled,
+    )  # fmt: skip
+    with shown_progress() as progress:
+        result = bench_gpu(job, progress)
+    if out is not None:
+        _write(out, result)
+    if as_json:
+        print_json(result.record())
+        return
+    print_line(f"{result.date}: {result.device}")
+    print_line(result.versions)
+    print_line("")
+    columns = ["median", "", "lowest", "highest"]
+    print_table(["", *columns], result.rows(), right=["median", "lowest", "highest"])
+
+
 def _print(result: IndexBenchmark) -> None:
     machine, settings, run = result.machine, result.settings, result.runs[0]
     print_line(f"{result.date}: {machine}")
@@ -116,7 +170,7 @@ def _number(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.3f}"
 
 
-def _write(path: Path, result: IndexBenchmark) -> None:
+def _write(path: Path, result: IndexBenchmark | GpuBenchmark) -> None:
     try:
         path.write_text(json.dumps(result.record(), indent=2) + "\n", encoding="utf-8")
     except OSError as error:

@@ -20,7 +20,8 @@ from avsearch.catalog import (
 from avsearch.errors import LibraryError, WeightsError
 from avsearch.library.batch import Batch, settle
 from avsearch.library.layout import Layout
-from avsearch.models.weights import WeightsHeader, read_usable_header, verify_weights
+from avsearch.models.header import WeightsHeader
+from avsearch.models.weights import read_usable_header, verify_weights
 from avsearch.moments import Modality
 from avsearch.vectors import Rows, copy_durably, count_by_media, write_segment
 

@@ -15,17 +15,11 @@ from avsearch.models.ave import AVENet
 from avsearch.models.ave_mf import AVEMultiFrameNet
 from avsearch.models.ave_of import AVEFlowNet
 from avsearch.models.avol import AttentionAVOLNet, AVOLNet, CosineAVOLNet
+from avsearch.models.header import Part, WeightsHeader
 from avsearch.models.l3 import L3Net
 from avsearch.models.network import Embedder, Network
 from avsearch.models.vgg16 import VGG16
-from avsearch.models.weights import (
-    TRAIN_HINT,
-    Part,
-    WeightsHeader,
-    read_usable_header,
-    save_weights,
-    verify_weights,
-)
+from avsearch.models.weights import TRAIN_HINT, read_usable_header, save_weights, verify_weights
 
 NETWORKS: dict[str, Callable[[Sequence[int]], Network]] = {
     "ave": AVENet,

@@ -13,9 +13,9 @@ from safetensors.torch import load_file
 
 from avsearch.errors import WeightsError
 from avsearch.front_end import PAPER_FRONT_END
+from avsearch.models.header import WeightsHeader
 from avsearch.models.networks import save_network
 from avsearch.models.vgg16 import VGG16, VGG16_HIDDEN, VGG16_WIDTHS
-from avsearch.models.weights import WeightsHeader
 from avsearch.moments import Modality
 
 VGG16_FRONT_END = replace(PAPER_FRONT_END, pixel_mean=(0.485, 0.456, 0.406), pixel_std=(0.229, 0.224, 0.225))

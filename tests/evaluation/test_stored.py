@@ -14,7 +14,8 @@ from avsearch.evaluation.problems import ProblemKind
 from avsearch.evaluation.stored import load_items_from_library
 from avsearch.front_end import SMALL_FRONT_END
 from avsearch.library import Batch, create_library, open_library
-from avsearch.models.weights import WeightsHeader, save_weights
+from avsearch.models.header import WeightsHeader
+from avsearch.models.weights import save_weights
 from avsearch.moments import MediaInfo, MediaKind, Modality
 from avsearch.vectors import Rows
 

@@ -11,7 +11,8 @@ from avsearch.catalog import FileState, IndexedMedia, State
 from avsearch.front_end import FrontEnd
 from avsearch.library import Batch, Library, create_library, remove
 from avsearch.library.writer import Writer
-from avsearch.models.weights import WeightsHeader, save_weights
+from avsearch.models.header import WeightsHeader
+from avsearch.models.weights import save_weights
 from avsearch.moments import SECOND_US, MediaInfo, MediaKind, Modality
 from avsearch.vectors import Rows
 

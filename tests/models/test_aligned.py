@@ -13,10 +13,11 @@ from avsearch.front_end import FrontEnd
 from avsearch.models import networks, weights
 from avsearch.models.aligned import AlignedNetwork, Projection, joined_front_end
 from avsearch.models.ave import AVENet
+from avsearch.models.header import Part
 from avsearch.models.l3 import L3Net
 from avsearch.models.network import Embedder, unit_rows
 from avsearch.models.networks import load_network, save_network
-from avsearch.models.weights import Part, read_header, save_weights
+from avsearch.models.weights import read_header, save_weights
 from tests.models import tiny
 
 NUM_COMPONENTS = 5

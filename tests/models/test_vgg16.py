@@ -9,11 +9,12 @@ from safetensors.torch import save_file
 from avsearch.encoder import load_encoder
 from avsearch.errors import UsageError, WeightsError
 from avsearch.models.aligned import AlignedNetwork, joined_front_end
+from avsearch.models.header import Part
 from avsearch.models.l3 import L3Net
 from avsearch.models.networks import load_network
 from avsearch.models.vgg16 import VGG16
 from avsearch.models.vgg16_checkpoint import VGG16_FRONT_END, import_vgg16
-from avsearch.models.weights import Part, verify_weights
+from avsearch.models.weights import verify_weights
 from avsearch.moments import Modality
 from tests.models import tiny
 

@@ -6,8 +6,8 @@ import torch
 
 from avsearch.front_end import FrontEnd
 from avsearch.models.ave import AVENet
+from avsearch.models.header import WeightsHeader
 from avsearch.models.networks import save_network
-from avsearch.models.weights import WeightsHeader
 from avsearch.moments import Modality
 
 WIDTHS = (4, 8, 8, 8)

@@ -13,8 +13,8 @@ from tests.media.clips import make_clip
 from tests.models import tiny
 from trainer.cache import CachedClip
 from trainer.config import TrainConfig, TrainJob
+from trainer.moments import ClipArrays
 from trainer.recipes import recipe
-from trainer.records import ClipArrays
 from trainer.shards import ShardWriter
 
 NUM_CLIPS = 8

@@ -15,7 +15,8 @@ from avsearch.errors import TrainingError
 from trainer import shards
 from trainer.cache import CachedClip
 from trainer.dataset import Clips
-from trainer.records import ClipArrays, line
+from trainer.moments import ClipArrays
+from trainer.records import line
 from trainer.shards import ShardWriter, load
 
 HEADER = {"short_side": 32}
