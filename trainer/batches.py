@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import torch
 
-from trainer.augmentation import SoundShake, sound_shake
+from trainer.augmentation import PictureShake, SoundShake, picture_shake, sound_shake
 from trainer.config import TrainConfig
 from trainer.draws import ClipOutline, Draw, drawn_batch, drawn_rows, random_of_row
 
@@ -33,6 +33,7 @@ class Batch:
     media: torch.Tensor
     partner: torch.Tensor
     shake: SoundShake | None = None
+    picture_shake: PictureShake | None = None
     negative_sounds: torch.Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
@@ -42,6 +43,7 @@ class Batch:
             media=self.media.to(device),
             partner=self.partner.to(device),
             shake=self.shake and self.shake.to(device),
+            picture_shake=self.picture_shake and self.picture_shake.to(device),
             negative_sounds=None if self.negative_sounds is None else self.negative_sounds.to(device),
         )
 
@@ -89,7 +91,7 @@ def _training_batch(
 ) -> Batch:
     """The rows of one process; what concerns all rows is drawn by every process alike."""
     chosen, partner, rng = drawn_batch(clips.media, config, seed=seed, step=step)
-    shake = sound_shake(len(chosen), config, rng)
+    shake, shake_pictures = sound_shake(len(chosen), config, rng), picture_shake(len(chosen), config, rng)
     rows = slice(len(chosen) * rank // world, len(chosen) * (rank + 1) // world)
     of_row = random_of_row(seed, step)
     draws = drawn_rows(clips.outline, chosen, partner, config, of_row, range(rows.start, rows.stop))
@@ -100,5 +102,6 @@ def _training_batch(
         media=torch.from_numpy(clips.media[chosen[rows]]),
         partner=torch.from_numpy(partner[rows]),
         shake=shake and shake.rows(rows),
+        picture_shake=shake_pictures and shake_pictures.rows(rows),
         negative_sounds=rendered.negative_sounds,
     )

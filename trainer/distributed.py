@@ -6,6 +6,7 @@ that each rank contrasts with the negatives of all, and batch norms measure the 
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -80,6 +81,7 @@ def joined(device: torch.device) -> Iterator[Ranks]:
     try:
         yield Ranks(dist.get_rank(), world)
     finally:
+        gc.collect()  # networks in cycles keep gloo's threads alive beyond the end, which aborts the process
         dist.destroy_process_group()
 
 

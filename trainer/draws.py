@@ -100,12 +100,12 @@ def drawn_batch(
     rng = np.random.default_rng([seed, _PARTNERS, step])
     chosen = pairs.batch_clips(
         len(media),
-        batch_size=config.rows(len(media)),
+        batch_size=config.draws(len(media)),
         step=step,
         seed=seed,
         pairs_per_clip=config.pairs_per_clip,
     )
-    chosen = pairs.with_two_media(chosen, media, rng)
+    chosen = np.tile(pairs.with_two_media(chosen, media, rng), config.views)
     return chosen, pairs.negative_partners(media[chosen], rng), rng
 
 

@@ -10,8 +10,10 @@ from torch import nn
 
 from avsearch.models.network import Network
 from trainer.config import Objective, TrainConfig
+from trainer.contrast import info_nce_loss, multi_nce_loss
 
 INITIAL_TEMPERATURE = 0.07  # CLIP's start
+INITIAL_TEMPERATURE_WITHIN = 0.1  # SimCLR's
 MAX_SCALE = 100.0  # and its limit
 
 
@@ -93,6 +95,41 @@ class InfoNCE(nn.Module):
         return contrast + avc_loss(network, fixed.seen, fixed.heard, elsewhere)
 
 
+class MultiInfoNCE(nn.Module):
+    """Each clip's frames must find all its own seconds among those of the batch, and the other way round.
+
+    A batch holds several pairs of each clip, and every pair of one video is a positive of every other, as in
+    "Supervised Contrastive Learning" (Khosla et al. 2020, equation 2) with the video in the place of the label.
+    What is contrasted within pictures and within sounds (SimCLR, Chen et al. 2020) has temperatures of its own.
+    The network's own judgement learns beside it, as with `InfoNCE`.
+
+    Args:
+        within: the weight of the contrasts of pictures with pictures and sounds with sounds.
+    """
+
+    def __init__(self, within: float = 0.0) -> None:
+        super().__init__()
+        self.within = within
+        self.log_scale = nn.Parameter(torch.tensor(-math.log(INITIAL_TEMPERATURE)))
+        self.log_scales_within = nn.Parameter(torch.full((2,), -math.log(INITIAL_TEMPERATURE_WITHIN)))
+
+    def forward(self, network: Network, perceived: Perceived) -> torch.Tensor:
+        """The mean loss over B frames and B seconds."""
+        media, scale = perceived.media, self.log_scale.exp().clamp(max=MAX_SCALE)
+        similarity = network.similarity(perceived.seen, perceived.heard)
+        loss = multi_nce_loss(similarity, media, scale) + multi_nce_loss(similarity.T, media, scale)
+        if self.within:
+            images, sounds = network.image_vectors(perceived.seen), network.sound_vectors(perceived.heard)
+            for vectors, log_scale in zip((images, sounds), self.log_scales_within, strict=True):
+                alike = multi_nce_loss(
+                    vectors @ vectors.T, media, log_scale.exp().clamp(max=MAX_SCALE), without_self=True
+                )
+                loss = loss + self.within * alike
+        fixed = perceived.apart()
+        elsewhere = fixed.heard[fixed.partner] if fixed.elsewhere is None else fixed.elsewhere
+        return loss / 2 + avc_loss(network, fixed.seen, fixed.heard, elsewhere)
+
+
 def avc_loss(
     network: Network,
     seen: torch.Tensor,
@@ -108,28 +145,6 @@ def avc_loss(
     positive = nn.functional.softplus(-network.log_odds(seen, heard))
     negative = nn.functional.softplus(network.log_odds(seen, elsewhere))
     return (positive.mean() + (negative if weights is None else weights * negative).mean()) / 2
-
-
-def info_nce_loss(
-    similarity: torch.Tensor,
-    media: torch.Tensor,
-    scale: torch.Tensor,
-    *,
-    hardness: float = 0.0,
-    weights: torch.Tensor | None = None,
-) -> torch.Tensor:
-    """Symmetric InfoNCE over (B, B) similarities times `scale`; pairs of one video, but (i, i), are left out.
-
-    Args:
-        similarity: (B, B) of each frame with each second.
-        media: (B,) int64, equal for pairs of one video.
-        scale: one over the temperature.
-        hardness: see `InfoNCE`; as in "Contrastive Learning with Hard Negative Samples" (Robinson et al. 2021).
-        weights: (B, B) of the negatives, symmetric; None for 1.
-    """
-    frames = _contrast(similarity, media, scale, hardness, weights)
-    seconds = _contrast(similarity.T, media, scale, hardness, weights)
-    return (frames + seconds) / 2
 
 
 def doubt(network: Network, perceived: Perceived, strength: float) -> torch.Tensor:
@@ -160,30 +175,10 @@ def hardest_partners(
     return choice.gather(1, taken.argmax(dim=1, keepdim=True)).squeeze(1)
 
 
-def objective(config: TrainConfig) -> AVC | InfoNCE:
+def objective(config: TrainConfig) -> AVC | InfoNCE | MultiInfoNCE:
     """The module of a config's objective; its parameters, if any, are trained too."""
     if config.objective is Objective.AVC:
         return AVC(config.candidates, config.false_negatives)
+    if config.objective is Objective.MULTI_NCE:
+        return MultiInfoNCE(config.within)
     return InfoNCE(config.hardness, config.false_negatives)
-
-
-def _contrast(
-    similarity: torch.Tensor,
-    media: torch.Tensor,
-    scale: torch.Tensor,
-    hardness: float,
-    weights: torch.Tensor | None,
-) -> torch.Tensor:
-    """Each row must find its own column: the mean cross-entropy."""
-    own = torch.eye(len(media), dtype=torch.bool, device=media.device)
-    negative = media[:, None] != media[None, :]
-    logits = scale * similarity
-    if weights is not None:
-        logits = logits + weights.clamp(min=torch.finfo(weights.dtype).tiny).log().masked_fill(own, 0)
-    if hardness:
-        tilt = (hardness * similarity.detach()).masked_fill(~negative, -torch.inf)
-        mean = tilt.logsumexp(dim=1, keepdim=True) - negative.sum(dim=1, keepdim=True).log()
-        logits = logits + (tilt - mean).masked_fill(~negative, 0)
-    return nn.functional.cross_entropy(
-        logits.masked_fill(~negative & ~own, -torch.inf), torch.arange(len(media), device=media.device)
-    )

@@ -17,5 +17,5 @@ def learning_rate(config: TrainConfig, step: int, *, steps: int, num_clips: int)
     if config.schedule is Schedule.COSINE:
         done = (step - warmup_steps) / max(steps - warmup_steps, 1)
         return config.learning_rate * (1 + math.cos(math.pi * done)) / 2
-    epoch = step * config.rows(num_clips) // (num_clips * config.pairs_per_clip)
+    epoch = step * config.draws(num_clips) // (num_clips * config.pairs_per_clip)
     return float(config.learning_rate * _PAPER_DECAY ** (epoch // _PAPER_DECAY_EPOCHS))

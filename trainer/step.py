@@ -144,6 +144,8 @@ def tensors(
     spectrograms = _spectrograms(batch, batch.sounds, front_end)
     elsewhere = None if batch.negative_sounds is None else _spectrograms(batch, batch.negative_sounds, front_end)
     frames = features.image_tensor(batch.frames, front_end)
+    if batch.picture_shake is not None:
+        frames = features.channels_last(batch.picture_shake.apply(frames))
     return frames, spectrograms, batch.media, batch.partner, elsewhere
 
 

@@ -34,8 +34,8 @@ Recipe = Annotated[
     typer.Option(
         "--recipe",
         metavar="NAME",
-        help="ave-nce (better search than ave); ave, l3, avol (as published); avol-attention, avol-nce; ave-mf, "
-        "ave-of (they see motion).",
+        help="ave-nce, ave-views (better search than ave); ave, l3, avol (as published); avol-attention, avol-nce; "
+        "ave-mf, ave-of (they see motion).",
         show_default="ave-nce; ave with --audit",
     ),
 ]

@@ -20,7 +20,7 @@ def learner(widths=tiny.WIDTHS, kind=Objective.INFO_NCE, seed=0):
     network = AVENet(widths).to(memory_format=torch.channels_last)
     goal = AVC() if kind is Objective.AVC else InfoNCE()
     optimizer = torch.optim.Adam([*network.parameters(), *goal.parameters()], lr=1e-3, weight_decay=1e-5)
-    return Learner(network, goal, optimizer, Judge(network, goal))
+    return Learner(network, goal, optimizer, Judge(network, goal, bfloat16=False))
 
 
 def step(one, seed):

@@ -46,7 +46,7 @@ def run(command):
     return done.stdout
 
 
-@pytest.mark.parametrize("name", ["ave", "ave-nce", "l3", "avol-nce", "avol-attention"])
+@pytest.mark.parametrize("name", ["ave", "ave-nce", "ave-views", "l3", "avol-nce", "avol-attention"])
 def test_two_ranks_take_the_very_steps_of_one_process(name):
     both = run_in_two_processes("-m", "tests.trainer.two_ranks", name)
     alone = run([sys.executable, "-m", "tests.trainer.two_ranks", name])

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from tests.models import tiny
+from trainer.contrast import info_nce_loss
 from trainer.objectives import (
     AVC,
     INITIAL_TEMPERATURE,
@@ -13,7 +14,6 @@ from trainer.objectives import (
     avc_loss,
     doubt,
     hardest_partners,
-    info_nce_loss,
     objective,
 )
 

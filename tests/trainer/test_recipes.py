@@ -100,3 +100,15 @@ def test_a_batch_holds_no_more_than_an_epoch():
     config = recipe("ave", "small")
     assert config.rows(1000) == config.batch_size == 128
     assert (config.rows(10), replace(config, pairs_per_clip=4).rows(10)) == (10, 40)
+
+
+def test_a_batch_too_small_for_two_clips_in_all_their_views_is_refused():
+    with pytest.raises(UsageError, match="each clip 2 times") as caught:
+        recipe("ave-views", "small", batch_size=3)
+    assert "--batch-size 4" in str(caught.value.hint)
+    assert recipe("ave-views", "small", batch_size=4).draws(100) == 2
+
+
+def test_flow_is_not_turned():
+    with pytest.raises(ValueError, match="flow"):
+        replace(recipe("ave-of", "small"), augmentation=recipe("ave-views", "small").augmentation)

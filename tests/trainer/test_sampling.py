@@ -139,6 +139,32 @@ def test_processes_make_together_the_batch_that_one_makes_alone(clips, tiny_conf
             assert torch.equal(together, getattr(whole.shake, name)), name
 
 
+def test_several_views_are_several_pairs_of_each_clip_of_a_batch(clips, tiny_config):
+    config = tiny_config(augmentation=NO_CHANGE, batch_size=8, views=2)
+    [batch] = drawn(clips, config, 1)
+    first, second = batch.media[:4], batch.media[4:]
+    assert torch.equal(first, second)
+    assert (batch.media[batch.partner] != batch.media).all()
+    together = [it.sounds for it in drawn(clips, config, 40)]
+    same = np.mean([float(torch.equal(sounds[row], sounds[row + 4])) for sounds in together for row in range(4)])
+    assert same < 0.5  # a draw of its own
+    few = replace(config, batch_size=1000)
+    assert (few.draws(10), few.rows(10)) == (10, 20)
+    assert (replace(config, batch_size=9).rows(100), config.draws(100)) == (8, 4)
+
+
+@pytest.mark.parametrize("world", [2, 3])
+def test_processes_turn_and_move_their_rows_as_one_would_alone(clips, tiny_config, world):
+    config = tiny_config("ave-views", batch_size=8)
+    [alone] = drawn(clips, config, 1)
+    parts = [drawn(clips, config, 1, rank=rank, world=world)[0] for rank in range(world)]
+    for name in ("angle", "erased"):
+        together = torch.cat([getattr(part.picture_shake, name) for part in parts])
+        assert torch.equal(together, getattr(alone.picture_shake, name))
+    assert torch.equal(torch.cat([part.shake.moved for part in parts]), alone.shake.moved)
+    assert torch.equal(torch.cat([part.frames for part in parts]), alone.frames)
+
+
 def test_a_process_reads_the_clips_of_its_rows_only(clips, tiny_config, monkeypatch):
     config = tiny_config(batch_size=8)
     read = []
