@@ -6,7 +6,6 @@ import gc
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from statistics import median
 
 import numpy as np
 import torch
@@ -14,6 +13,7 @@ from torch import nn
 
 from avsearch import features
 from avsearch.bench.gpu_result import GpuBenchmarkJob, GpuFigure, rate
+from avsearch.bench.steps import making_s, waiting_s
 from avsearch.errors import TrainingError
 from avsearch.models.ave import AVENet
 from trainer.batches import training_batches
@@ -26,7 +26,6 @@ from trainer.step import Learner, learner, update
 
 PAPER_PAIRS = 60e6
 """That L3-Net saw in two days on 16 GPUs ("Look, Listen and Learn", section 3)."""
-_WARM_STEPS = 3
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,13 @@ class TrainingBenchmark:
                 GpuFigure(f"{name}: a step", batch_size, "pairs"),
             ]
         figures.append(GpuFigure("60 M pairs by ave", PAPER_PAIRS / figures[0].value / 3600, "h"))
-        figures.append(GpuFigure("making one batch, alone", 1000 * self._making_s(), "ms"))
+        figures.append(
+            GpuFigure(
+                "making one batch, alone",
+                1000 * making_s(self.clips, self._config("ave", self.job.batch_size)),
+                "ms",
+            )
+        )
         if self.device.type == "cuda":
             figures.append(GpuFigure("peak memory", torch.cuda.max_memory_allocated(self.device) / 1e9, "GB"))
         return figures
@@ -99,22 +104,7 @@ class TrainingBenchmark:
             judge = torch.compile(one.judge)
             assert isinstance(judge, nn.Module)
             one = replace(one, judge=judge)
-        ends = []
-        for batch in training_batches(self.clips, config, seed=0, steps=range(_WARM_STEPS + self.job.steps)):
-            update(one, batch, config, self.device, learning_rate=1e-4)  # reads the loss: the device has finished
-            ends.append(time.perf_counter())
-        return [float(taken) for taken in np.diff(ends)[_WARM_STEPS - 1 :]]
-
-    def _making_s(self) -> float:
-        """Seconds to draw and render one batch, with nothing beside it."""
-        config = self._config("ave", self.job.batch_size)
-        times_s = []
-        for step in range(3):
-            began = time.perf_counter()
-            [batch] = training_batches(self.clips, config, seed=1, steps=range(step, step + 1))
-            float(batch.sounds[-1, -1])  # waits for the device
-            times_s.append(time.perf_counter() - began)
-        return median(times_s)
+        return waiting_s(one, self.clips, config, self.device, steps=self.job.steps)
 
     def _curve(self, *, seed: int, bfloat16: bool) -> np.ndarray:
         """The loss of each step of a short run."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from statistics import median
 from typing import Any
 
+from avsearch.bench.figure import Figure, figure
 from avsearch.bench.machine import Machine
 
 SCHEMA_VERSION = 1
@@ -99,25 +99,6 @@ class BaselinePass:
 
 
 @dataclass(frozen=True)
-class Figure:
-    """One quantity over all runs.
-
-    Attributes:
-        name: for people.
-        key: for programs.
-        median: over the runs.
-        lowest: of all runs.
-        highest: of all runs.
-    """
-
-    name: str
-    key: str
-    median: float
-    lowest: float
-    highest: float
-
-
-@dataclass(frozen=True)
 class IndexBenchmark:
     """Several runs over the same files on one machine; after each, where asked for, a pass of ffmpeg alone."""
 
@@ -149,7 +130,7 @@ class IndexBenchmark:
             ("CPU of the whole command, s", "command_cpu_s", lambda run: run.command_cpu_s),
             ("peak memory, MB (sum of RSS)", "sum_rss_mb", lambda run: run.sum_rss_bytes / 1e6),
         ]
-        found = [_figure(name, key, [of(run) for run in self.runs]) for name, key, of in quantities]
+        found = [figure(name, key, [of(run) for run in self.runs]) for name, key, of in quantities]
         return (*found, *self._compared())
 
     def _compared(self) -> list[Figure]:
@@ -158,10 +139,10 @@ class IndexBenchmark:
             return []
         pairs = list(zip(self.runs, self.baseline, strict=True))
         return [
-            _figure("ffmpeg alone, wall, s", "baseline_wall_s", [alone.wall_s for alone in self.baseline]),
-            _figure("ffmpeg alone, CPU, s", "baseline_cpu_s", [alone.cpu_s for alone in self.baseline]),
-            _figure("wall / ffmpeg alone", "baseline_ratio", [run.wall_s / it.wall_s for run, it in pairs]),
-            _figure("command / ffmpeg alone", "command_ratio", [run.command_s / it.wall_s for run, it in pairs]),
+            figure("ffmpeg alone, wall, s", "baseline_wall_s", [alone.wall_s for alone in self.baseline]),
+            figure("ffmpeg alone, CPU, s", "baseline_cpu_s", [alone.cpu_s for alone in self.baseline]),
+            figure("wall / ffmpeg alone", "baseline_ratio", [run.wall_s / it.wall_s for run, it in pairs]),
+            figure("command / ffmpeg alone", "command_ratio", [run.command_s / it.wall_s for run, it in pairs]),
         ]
 
     def record(self) -> dict[str, Any]:
@@ -170,9 +151,5 @@ class IndexBenchmark:
             "schema_version": SCHEMA_VERSION,
             "benchmark": "index",
             **asdict(self),
-            "median": {figure.key: round(figure.median, 4) for figure in self.figures},
+            "median": {it.key: round(it.median, 4) for it in self.figures},
         }
-
-
-def _figure(name: str, key: str, values: list[float]) -> Figure:
-    return Figure(name, key, median(values), min(values), max(values))

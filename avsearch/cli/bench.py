@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,8 +14,11 @@ from avsearch.cli.output import print_json, print_line, print_table, say, shown_
 from avsearch.errors import AvsearchError, UsageError
 
 if TYPE_CHECKING:
+    from avsearch.bench.figure import Figure
     from avsearch.bench.gpu_result import GpuBenchmark
     from avsearch.bench.index_result import IndexBenchmark
+    from avsearch.bench.machine import Machine
+    from avsearch.bench.train import TrainBenchmark
 
 BUSY = 0.25  # of a core, before anything was measured
 
@@ -90,6 +94,70 @@ def index(
         _print(result)
 
 
+Recipe = Annotated[str, typer.Option("--recipe", metavar="NAME", help="Of `avsearch train`.")]
+TrainSize = Annotated[str, typer.Option("--size", metavar="NAME", help="small or paper.")]
+TrainBatch = Annotated[
+    int | None,
+    typer.Option("--batch-size", metavar="N", min=2, help="Clips a step.", show_default="the recipe's"),
+]
+TimedSteps = Annotated[
+    int,
+    typer.Option("--steps", metavar="N", min=1, help="That are timed in each run, with data loading and without."),
+]
+Cache = Annotated[
+    Path | None,
+    typer.Option(
+        "--cache",
+        metavar="DIR",
+        help="Folder for decoded clips, which training runs may share.",
+        show_default="one that is deleted afterwards",
+    ),
+]
+
+
+@app.command()
+def train(
+    paths: PathsArgument,
+    recipe: Recipe = "ave",
+    size: TrainSize = "small",
+    batch_size: TrainBatch = None,
+    steps: TimedSteps = 20,
+    runs: Runs = 3,
+    cache: Cache = None,
+    device: DeviceOption = "auto",
+    as_json: Json = False,
+    out: Out = None,
+) -> None:
+    """Measure what a training step takes, and how much is data.
+
+    Steps that `avsearch train` would take alternate with steps whose batch is there already; what they differ by is
+    the share of data loading. Decoding into the cache is not counted.
+
+    Example: avsearch bench train ~/footage --cache cache
+    """
+    from avsearch.bench.train import TrainBenchmarkJob, bench_train
+    from trainer.recipes import recipe as config_of
+
+    job = TrainBenchmarkJob(
+        paths=paths,
+        config=config_of(recipe, size, batch_size=batch_size),
+        num_runs=runs,
+        steps=steps,
+        cache=cache,
+        device=device,
+    )
+    with shown_progress() as progress:
+        result = bench_train(job, progress)
+    if result.failures:
+        say(f"{len(result.failures)} files were left out: {result.failures[0].path}: {result.failures[0].reason}")
+    if out is not None:
+        _write(out, result)
+    if as_json:
+        print_json(result.record())
+    else:
+        _print_training(result)
+
+
 GpuSize = Annotated[str, typer.Option("--size", metavar="NAME", help="small or paper.")]
 BatchSize = Annotated[
     int, typer.Option("--batch-size", metavar="N", min=2, help="Pairs a step; halved until the memory holds them.")
@@ -144,9 +212,8 @@ def gpu(
 
 
 def _print(result: IndexBenchmark) -> None:
-    machine, settings, run = result.machine, result.settings, result.runs[0]
-    print_line(f"{result.date}: {machine}")
-    print_line(", ".join(f"{name} {number}" for name, number in machine.versions.items()))
+    settings, run = result.settings, result.runs[0]
+    _print_machine(result.date, result.machine)
     print_line(f"{settings.architecture}, {settings.size}, weights: {settings.weights}; {len(result.runs)} runs")
     fixed = [
         ("files", run.num_files),
@@ -155,8 +222,24 @@ def _print(result: IndexBenchmark) -> None:
         ("image moments", run.num_images),
         ("audio moments", run.num_sounds),
     ]
-    rows = [[name, _number(value), "", ""] for name, value in fixed]
-    rows += [[it.name, *map(_number, (it.median, it.lowest, it.highest))] for it in result.figures]
+    _print_figures([[name, _number(value), "", ""] for name, value in fixed], result.figures, result.machine)
+
+
+def _print_training(result: TrainBenchmark) -> None:
+    _print_machine(result.date, result.machine)
+    print_line(f"{result.recipe}, {result.size}; {len(result.runs)} runs")
+    fixed = [["clips", str(result.num_clips), "", ""], ["pairs in a batch", str(result.rows), "", ""]]
+    _print_figures(fixed, result.figures, result.machine)
+
+
+def _print_machine(date: str, machine: Machine) -> None:
+    print_line(f"{date}: {machine}")
+    print_line(", ".join(f"{name} {number}" for name, number in machine.versions.items()))
+
+
+def _print_figures(fixed: list[list[str]], figures: Sequence[Figure], machine: Machine) -> None:
+    """What is the same in all runs, and what is not; a word where the machine was busy."""
+    rows = fixed + [[it.name, *map(_number, (it.median, it.lowest, it.highest))] for it in figures]
     columns = ["median", "lowest", "highest"]
     print_line("")
     print_table(["", *columns], rows, right=columns)
@@ -170,7 +253,7 @@ def _number(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.3f}"
 
 
-def _write(path: Path, result: IndexBenchmark | GpuBenchmark) -> None:
+def _write(path: Path, result: IndexBenchmark | TrainBenchmark | GpuBenchmark) -> None:
     try:
         path.write_text(json.dumps(result.record(), indent=2) + "\n", encoding="utf-8")
     except OSError as error:
