@@ -84,7 +84,7 @@ def _decode_window(
         frames=rgb,
         frame_us=shown_us[chosen],
         times_us=times_us[whole],
-        sound=(sound * _INT16).astype(np.int16),
+        sound=np.rint(sound * _INT16).astype(np.int16),
         start_us=window.start_us,
         flow=_flow(rgb) if front_end.flow else None,
     )

@@ -83,17 +83,6 @@ def test_a_small_distance_means_that_the_pair_corresponds():
         assert network.log_odds(image, far) < 0
 
 
-def test_the_gradient_at_equal_vectors_is_finite():
-    network = tiny.network()
-    images, sounds = unit_rows(4).requires_grad_(), unit_rows(4).requires_grad_()
-    truth = torch.tensor([1.0, 1.0, 0.0, 0.0])
-    torch.nn.functional.binary_cross_entropy_with_logits(network.log_odds(images, sounds), truth).backward()
-    assert images.grad is not None
-    assert sounds.grad is not None
-    assert images.grad.isfinite().all()
-    assert sounds.grad.isfinite().all()
-
-
 @given(distance=st.floats(0.01, 2.0))
 def test_at_the_threshold_both_answers_are_equally_likely_and_nearer_pairs_correspond(distance):
     network = AVENet(tiny.WIDTHS)

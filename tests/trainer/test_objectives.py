@@ -63,14 +63,6 @@ def test_the_avc_loss_is_that_of_a_plain_loop():
     assert float(ours.detach()) == pytest.approx(loop_avc(network, images, sounds, PARTNER), abs=1e-5)
 
 
-def test_perfect_answers_have_a_loss_near_zero_because_softmax_is_taken_once():
-    network, vectors = tiny.network(), torch.eye(6, 128)
-    network.set_threshold(math.sqrt(2) / 2)  # own sounds at distance 0, others at the root of 2
-    assert (
-        float(avc_loss(network, vectors, vectors, vectors[PARTNER]).detach()) < 0.01
-    )  # with a second softmax never below 0.313
-
-
 def test_at_the_threshold_the_loss_is_the_logarithm_of_two():
     network = tiny.network()
     network.set_threshold(math.sqrt(2))

@@ -64,16 +64,3 @@ def test_the_watch_over_test_files_works(tmp_path, never_opened):
         media.content_hash(tmp_path / "a.mp4")
     with pytest.raises(AssertionError, match="touches"):
         media.probe(tmp_path / "b.mp4")
-
-
-def test_labels_are_never_read(tmp_path, job, clips_folder):
-    clips = sorted(clips_folder.glob("*.mp4"))
-    fingerprints = []
-    for name, labels in (("same", ["dog"] * 8), ("other", ["a;b", "c", "", "d", "a", "e", "f", "g"])):
-        rows = [
-            (path, label, "train" if n < 6 else "val")
-            for n, (path, label) in enumerate(zip(clips, labels, strict=True))
-        ]
-        csv = manifest(tmp_path / f"{name}.csv", rows)
-        fingerprints.append(train(replace(job, out=tmp_path / name, manifest=csv), Silent()).header.fingerprint)
-    assert fingerprints[0] == fingerprints[1]

@@ -101,22 +101,6 @@ def test_the_figures_are_those_of_a_plain_loop():
     assert 0.1 < accuracy < 0.9
 
 
-def test_validation_teaches_the_batch_norms_nothing():
-    network = tiny.network().train()
-    before = {name: buffer.clone() for name, buffer in network.named_buffers()}
-    validate(network, batch(), tiny.FRONT_END, CPU)
-    for name, buffer in network.named_buffers():
-        assert torch.equal(buffer, before[name]), name
-    assert network.training  # and training goes on
-
-
-def test_in_training_mode_the_batch_norms_would_have_moved():
-    network = tiny.network().train()
-    before = {name: buffer.clone() for name, buffer in network.named_buffers()}
-    perceive(network, batch(), tiny.FRONT_END, CPU)
-    assert not all(torch.equal(buffer, before[name]) for name, buffer in network.named_buffers())
-
-
 def test_a_row_is_judged_alike_alone_and_among_many():
     pairs = batch(count=70, num_media=7)
     network = tiny.network()
