@@ -46,6 +46,7 @@ class System:
 
 SYSTEMS = (
     System("ave-views", times=2),
+    System("ave", times=2),
     System("ave", SEEDS),
     System("ave-views", SEEDS),
     System("l3", SEEDS),
