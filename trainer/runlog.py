@@ -6,7 +6,7 @@ import json
 import platform
 import shutil
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -96,7 +96,7 @@ def write_run(out: Path, about: dict[str, Any]) -> None:
 def provenance(train: Clips, *, seed: int) -> dict[str, Any]:
     """Where weights come from: command, versions, seed, and a fingerprint of the training media."""
     return {
-        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "command": _command(sys.argv),
         "avsearch": version("avsearch"),
         "torch": torch.__version__,
         "python": platform.python_version(),
@@ -105,6 +105,12 @@ def provenance(train: Clips, *, seed: int) -> dict[str, Any]:
         "training_clips": len(train.clips),
         "data_fingerprint": data_fingerprint(train),
     }
+
+
+def _command(argv: Sequence[str]) -> list[str]:
+    """What was typed, without the folder of the program; `python -m avsearch` is `avsearch`."""
+    program = Path(argv[0])
+    return [program.parent.name if program.name == "__main__.py" else program.name, *argv[1:]]
 
 
 def data_fingerprint(train: Clips) -> str:

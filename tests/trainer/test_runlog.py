@@ -72,3 +72,10 @@ def test_provenance_tells_the_media_by_one_number_whatever_their_order():
     assert told["data_fingerprint"] == xxhash.xxh3_128(b"aabb").hexdigest()
     assert told["torch"].startswith("2.")
     json.dumps(told)
+
+
+@pytest.mark.parametrize("program", ["/somewhere/bin/avsearch", "/somewhere/avsearch/__main__.py"])
+def test_the_command_is_what_was_typed_however_it_was_started(monkeypatch, program):
+    monkeypatch.setattr("sys.argv", [program, "train", "footage", "--out", "run"])
+    one = CachedClip(None, Path("a.mp4"), "a")
+    assert provenance(Clips.of([one]), seed=0)["command"] == ["avsearch", "train", "footage", "--out", "run"]
