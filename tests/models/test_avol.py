@@ -93,11 +93,13 @@ def test_the_vector_for_search_has_length_one_and_answers_as_the_mean_place_does
     network = made(kind)
     images, sounds = inputs()
     with torch.no_grad():
-        vectors, seen, heard = network.embed_images(images), network.see(images), network.hear(sounds)
+        vectors, seen, heard = network.embed_images(images), network.see(images), network.embed_sounds(sounds)
         products = vectors @ heard.T
     torch.testing.assert_close(vectors.norm(dim=1), torch.ones(4))
-    means = torch.einsum("bdhw,md->bmhw", seen, heard).mean(dim=(2, 3))
-    torch.testing.assert_close(products.argsort(dim=1), means.argsort(dim=1))
+    places = torch.nn.functional.normalize(seen, dim=1)
+    means = torch.einsum("bdhw,md->bmhw", places, heard).mean(dim=(2, 3))
+    ratio = products / means  # one factor a picture: how far its places agree
+    torch.testing.assert_close(ratio, ratio[:, :1].expand_as(ratio), rtol=1e-3, atol=0)
 
 
 @pytest.mark.parametrize("kind", KINDS)
