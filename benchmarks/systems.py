@@ -37,11 +37,12 @@ class System:
     aligned: bool = False
 
     @property
-    def name(self) -> str:
-        return self.recipe + (" + CCA" if self.aligned else "")
+    def key(self) -> str:
+        """What --only calls it."""
+        return f"{self.recipe}{'-cca' if self.aligned else ''}-x{self.times}"
 
     def folder(self, seed: int) -> str:
-        return f"{self.recipe}{'-cca' if self.aligned else ''}-x{self.times}-seed{seed}"
+        return f"{self.key}-seed{seed}"
 
 
 SYSTEMS = (
@@ -118,6 +119,8 @@ def main() -> None:
     parser.add_argument("data", type=Path, metavar="DATA")
     parser.add_argument("out", type=Path, metavar="OUT")
     parser.add_argument("--minutes", type=float, default=5.0, help="of training a system (default: 5)")
+    keys = [system.key for system in SYSTEMS]
+    parser.add_argument("--only", nargs="+", choices=keys, default=keys, help="these rows (default: all)")
     parser.add_argument(
         "--vgg16", type=Path, help="an ImageNet checkpoint of torchvision's VGG16, for two more rows"
     )
@@ -125,7 +128,7 @@ def main() -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     bench = Bench(given.data, given.out, given.minutes)
     rows: list[str] = []
-    for system in SYSTEMS:
+    for system in (it for it in SYSTEMS if it.key in given.only):
         trained = [bench.train(system, seed) for seed in system.seeds]
         rows.append(row(label(system, bench), trained, bench.measure))
         if system in BY_LIBRARY:
@@ -200,8 +203,7 @@ def with_spread(values: Sequence[float]) -> str:
 
 def publish(rows: Sequence[str], bench: Bench) -> None:
     """Print the table so far and write it beside the runs, with the chance of the same items."""
-    report = read(bench.out / SYSTEMS[0].folder(0) / "report-test" / "report.json")
-    chance = report["chance"]
+    chance = read(next(bench.out.glob("*/report-test/report.json")))["chance"]
     last = ["chance", "-", "-", *(f"{chance[it]:.3f}" for it in DIRECTIONS)]
     last += [f"**{statistics.mean(chance[it] for it in CROSS_MODAL):.3f}**", "-", "0.500"]
     header = ["system", "seeds", "steps", *DIRECTIONS, "cross-modal", "cross-modal, val", "AVC, val"]
