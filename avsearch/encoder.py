@@ -1,8 +1,9 @@
-"""Frames or sounds -> unit vectors, by the network of one weights file."""
+"""Frames or sounds -> unit vectors, or what a pair of them makes, by the network of one weights file."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,15 @@ from avsearch import features
 from avsearch.device import choose_device, fast_bfloat16
 from avsearch.flow import flow_images
 from avsearch.front_end import FrontEnd
+from avsearch.models.avol import AVOLNet
 from avsearch.models.header import WeightsHeader
-from avsearch.models.network import Embedder
+from avsearch.models.network import Embedder, Network
 from avsearch.moments import Modality
 
 CPU_BATCH = 16  # fits into a core's cache; on one core, sounds of size small: 700 a second against 515 with 64
 GPU_BATCH = 256
+_Preparation = Callable[[np.ndarray], torch.Tensor]
+_Judgement = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 _NORMS = torch.nn.BatchNorm2d | torch.nn.BatchNorm3d
 
 
@@ -64,29 +68,113 @@ class Encoder:
         They are (B, side, side, 3) uint8; or (B, T, side, side, 3) where the front end asks for T frames around a
         moment; flow is computed here if it asks for that.
         """
-
-        def embed(batch: np.ndarray) -> torch.Tensor:
-            seen = flow_images(batch) if self.front_end.flow else batch
-            images = features.image_tensor(self._on_device(seen), self.front_end)
-            return self._network.embed_images(features.channels_last(images))
-
-        return self._encode(frames, embed, self.batch_size(Modality.IMAGE))
+        return self._encode(
+            frames, lambda batch: self._network.embed_images(self._images(batch)), self.batch_size(Modality.IMAGE)
+        )
 
     def encode_sounds(self, waveforms: np.ndarray) -> np.ndarray:
         """(B, 48000) float32 at 48 kHz -> (B, D) float32 unit rows."""
+        return self._encode(
+            waveforms,
+            lambda batch: self._network.embed_sounds(self._sounds(batch)),
+            self.batch_size(Modality.AUDIO),
+        )
 
-        def embed(batch: np.ndarray) -> torch.Tensor:
-            return self._network.embed_sounds(features.log_spectrogram(self._on_device(batch), self.front_end))
+    @property
+    def judges(self) -> bool:
+        """Whether the network says of a picture and a sound if they belong together."""
+        return isinstance(self._network, Network)
 
-        return self._encode(waveforms, embed, self.batch_size(Modality.AUDIO))
+    @property
+    def has_map(self) -> bool:
+        """Whether it says where in the picture the sound comes from."""
+        return isinstance(self._network, AVOLNet)
+
+    def log_odds(self, frames: np.ndarray, sounds: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The network's own judgement of B pairs, above 0 for "they belong together".
+
+        Args:
+            frames: as in `encode_images`; each is seen once.
+            sounds: what each is paired with, (B, 48000) float32 at 48 kHz each.
+
+        Returns:
+            (B,) float32 for each of `sounds`.
+
+        Raises:
+            TypeError: the network judges no pairs.
+        """
+        if not isinstance(self._network, Network):
+            raise TypeError(f"{self.header.architecture} judges no pairs")
+        return self._of_pairs(self._network, frames, sounds, images=self._images, judge=self._network.log_odds)
+
+    def answers(self, frames: np.ndarray, waveforms: np.ndarray) -> np.ndarray:
+        """The log-odds that each place of a picture makes the sound.
+
+        Args:
+            frames: (B, H, W, 3) uint8 of any one size; their scale is that of `front_end.short_side`.
+            waveforms: (B, 48000) float32 at 48 kHz.
+
+        Returns:
+            (B, H // 16, W // 16) float32, where the network's stride is 16.
+
+        Raises:
+            TypeError: the network has no map.
+        """
+        if not isinstance(self._network, AVOLNet):
+            raise TypeError(f"{self.header.architecture} has no map")
+        of_each = self._of_pairs(
+            self._network, frames, [waveforms], images=self._whole, judge=self._network.answers
+        )
+        return of_each[0]
+
+    @torch.inference_mode()
+    def _of_pairs(
+        self,
+        network: Network,
+        frames: np.ndarray,
+        sounds: Sequence[np.ndarray],
+        *,
+        images: _Preparation,
+        judge: _Judgement,
+    ) -> list[np.ndarray]:
+        """See and hear as when encoding, then judge in float32, as in training; B is at least 1."""
+        size = self.batch_size(Modality.IMAGE)
+        judged: list[list[np.ndarray]] = [[] for _ in sounds]
+        for first in range(0, len(frames), size):
+            batch = slice(first, first + size)
+            with self._autocast():
+                seen = network.see(images(frames[batch]))
+                heard = [network.hear(self._sounds(waveforms[batch])) for waveforms in sounds]
+            for parts, one in zip(judged, heard, strict=True):
+                parts.append(judge(seen, one).float().cpu().numpy())
+        return [np.concatenate(parts) for parts in judged]
 
     @torch.inference_mode()
     def _encode(self, inputs: np.ndarray, embed: Callable[[np.ndarray], torch.Tensor], size: int) -> np.ndarray:
         vectors = [np.zeros((0, self.header.dim), np.float32)]
         for first in range(0, len(inputs), size):
-            with torch.autocast(self._device.type, torch.bfloat16, enabled=fast_bfloat16(self._device)):
+            with self._autocast():
                 vectors.append(embed(inputs[first : first + size]).float().cpu().numpy())
         return np.concatenate(vectors)
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self._device.type, torch.bfloat16, enabled=fast_bfloat16(self._device))
+
+    def _images(self, frames: np.ndarray) -> torch.Tensor:
+        seen = flow_images(frames) if self.front_end.flow else frames
+        return features.channels_last(features.image_tensor(self._on_device(seen), self.front_end))
+
+    def _whole(self, frames: np.ndarray) -> torch.Tensor:
+        """Frames of any shape: each is set into a square, which is what `features` knows, and cut out again."""
+        _, height, width, _ = frames.shape
+        side = max(height, width)
+        squares = np.pad(frames, ((0, 0), (0, side - height), (0, side - width), (0, 0)))
+        of_side = replace(self.front_end, image_side=side, short_side=side)
+        images = features.image_tensor(self._on_device(squares), of_side)
+        return features.channels_last(images[:, :, :height, :width])
+
+    def _sounds(self, waveforms: np.ndarray) -> torch.Tensor:
+        return features.log_spectrogram(self._on_device(waveforms), self.front_end)
 
     def _on_device(self, batch: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(np.array(batch)).to(self._device)  # a copy: torch wants arrays that can be written

@@ -12,6 +12,8 @@ from avsearch.errors import ManifestError
 
 LABEL_SEPARATOR = ";"
 REQUIRED_COLUMNS = ("path", "labels", "split")
+BOXES_COLUMN = "boxes"
+"""Where the sounding object is: `left,top,right,bottom` in fractions of the frame, several separated by `;`."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +32,12 @@ class ManifestRow:
 
 @dataclass(frozen=True)
 class Manifest:
-    """All rows of a manifest file, in its order."""
+    """All rows of a manifest file, in its order; `repeated` are those that name the path of an earlier one."""
 
     path: Path
     columns: tuple[str, ...]
     rows: tuple[ManifestRow, ...]
+    repeated: tuple[ManifestRow, ...] = ()
 
     def in_split(self, split: str) -> tuple[ManifestRow, ...]:
         """The rows of one split.
@@ -71,6 +74,18 @@ def read_manifest(path: Path) -> Manifest:
     Raises:
         ManifestError: the file cannot be read, lacks a column, has no rows, or names a path twice.
     """
+    manifest = read_manifest_with_repeats(path)
+    for row in manifest.repeated:
+        raise ManifestError(f"{path}: {row.columns['path']} stands in it twice.", hint="Keep one line.")
+    return manifest
+
+
+def read_manifest_with_repeats(path: Path) -> Manifest:
+    """The same, where of several rows with one path the first counts and the others are told.
+
+    Raises:
+        ManifestError: the file cannot be read, lacks a column, or has no rows.
+    """
     columns, records = _read_csv(path)
     missing = [name for name in REQUIRED_COLUMNS if name not in columns]
     if missing:
@@ -81,8 +96,13 @@ def read_manifest(path: Path) -> Manifest:
     rows = tuple(_row(path, record) for record in records)
     if not rows:
         raise ManifestError(f"{path}: the manifest has no rows.", hint="Add a line for each clip.")
-    _refuse_duplicates(path, rows)
-    return Manifest(path=path, columns=columns, rows=rows)
+    first = {row.path: row for row in reversed(rows)}
+    return Manifest(
+        path=path,
+        columns=columns,
+        rows=tuple(row for row in rows if first[row.path] is row),
+        repeated=tuple(row for row in rows if first[row.path] is not row),
+    )
 
 
 def write_manifest(path: Path, columns: Sequence[str], records: Iterable[Mapping[str, str]]) -> None:
@@ -110,10 +130,3 @@ def _row(manifest: Path, record: dict[str, str]) -> ManifestRow:
         columns=MappingProxyType(record),
     )
 
-
-def _refuse_duplicates(manifest: Path, rows: Sequence[ManifestRow]) -> None:
-    seen: set[Path] = set()
-    for row in rows:
-        if row.path in seen:
-            raise ManifestError(f"{manifest}: {row.columns['path']} stands in it twice.", hint="Keep one line.")
-        seen.add(row.path)

@@ -15,6 +15,7 @@ from avsearch.models.networks import build_network
 from avsearch.models.towers import SMALL_WIDTHS
 from avsearch.moments import Modality
 from tests.models import tiny
+from tests.tiny import picture_weights
 
 COUNT = 12
 CENTRED = 0.5  # so that vectors lie apart about as those of a trained network: mean cosine 0.8, not 0.99
@@ -175,3 +176,37 @@ def test_an_encoder_of_many_frames_gives_the_vectors_of_the_plain_network(
     assert not [part for part in loaded._network.modules() if isinstance(part, norms)]
     assert loaded.encode_images(bursts[:0]).shape == (0, 128)
     assert (loaded.batch_size(Modality.IMAGE), loaded.batch_size(Modality.AUDIO)) == (1, encoder.CPU_BATCH)
+
+
+def test_the_fast_judgement_of_pairs_is_that_of_the_plain_network(network, loaded, monkeypatch):
+    monkeypatch.setattr(encoder, "fast_bfloat16", lambda _: False)
+    monkeypatch.setattr(encoder, "CPU_BATCH", 5)
+    images = features.image_tensor(torch.from_numpy(pictures()), FRONT_END).contiguous()
+    spectrograms = features.log_spectrogram(torch.from_numpy(sounds()), FRONT_END)
+    with torch.no_grad():
+        plain = network(images, spectrograms).numpy()
+        crossed = network(images, spectrograms.flip(0)).numpy()
+    own, other = loaded.log_odds(pictures(), [sounds(), sounds()[::-1]])
+    assert loaded.judges
+    assert (own.shape, own.dtype) == ((COUNT,), np.float32)
+    assert plain.std() > 0.01
+    np.testing.assert_allclose(own, plain, atol=1e-4)
+    np.testing.assert_allclose(other, crossed, atol=1e-4)
+
+
+def test_in_bfloat16_the_judgement_itself_is_in_float32(network, loaded):
+    """Rounded to 8 bits, log-odds of pairs that differ by less than a hundredth would be equal."""
+    same = np.repeat(pictures(1), 4, axis=0)
+    louder = sounds(1) * np.array([[1.0], [0.99], [0.97], [0.95]], np.float32)
+    assert len(set(loaded.log_odds(same, [louder])[0].tolist())) == 4
+
+
+def test_an_encoder_without_a_judgement_or_a_map_says_so(loaded, tmp_path):
+    with pytest.raises(TypeError, match="ave has no map"):
+        loaded.answers(pictures(1), sounds(1))
+    assert not loaded.has_map
+    path = picture_weights(tmp_path / "vgg16")
+    alone = load_encoder(path, "cpu")
+    assert not alone.judges
+    with pytest.raises(TypeError, match="vgg16 judges no pairs"):
+        alone.log_odds(pictures(1), [sounds(1)])

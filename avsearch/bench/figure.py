@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from statistics import median
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,10 @@ class Figure:
     median: float
     lowest: float
     highest: float
+
+    def record(self) -> dict[str, Any]:
+        """As JSON, rounded to what was measured."""
+        return {key: round(it, 4) if isinstance(it, float) else it for key, it in asdict(self).items()}
 
 
 def figure(name: str, key: str, values: Sequence[float]) -> Figure:

@@ -58,7 +58,8 @@ class GpuBenchmark:
 
     def record(self) -> dict[str, Any]:
         """As JSON."""
-        return asdict(self)
+        figures = [{**asdict(it), "median": it.value} for it in self.figures]
+        return {"benchmark": "gpu", "measured_on": self.device, **asdict(self), "figures": figures}
 
     def rows(self) -> list[list[str]]:
         """Name, figure, unit, lowest, highest."""

@@ -151,5 +151,7 @@ class IndexBenchmark:
             "schema_version": SCHEMA_VERSION,
             "benchmark": "index",
             **asdict(self),
+            "measured_on": str(self.machine),
             "median": {it.key: round(it.median, 4) for it in self.figures},
+            "figures": [it.record() for it in self.figures],
         }

@@ -18,6 +18,7 @@ from trainer.batches import training_batches
 from trainer.beginning import begin
 from trainer.config import TrainConfig, TrainJob
 from trainer.distributed import Ranks
+from trainer.memory import enough_memory
 from trainer.preparation import Run, prepare
 
 SCHEMA_VERSION = 1
@@ -100,7 +101,9 @@ class TrainBenchmark:
             "benchmark": "train",
             **asdict(self),
             "failures": failures,
+            "measured_on": str(self.machine),
             "median": {it.key: round(it.median, 4) for it in self.figures},
+            "figures": [it.record() for it in self.figures],
         }
 
 
@@ -119,17 +122,23 @@ def bench_train(job: TrainBenchmarkJob, progress: Progress) -> TrainBenchmark:
             config=job.config, paths=job.paths, out=Path(folder), cache=job.cache, steps=1, device=job.device
         )
         run, failures = prepare(training, progress)
-        one, _ = begin(run, Ranks())
-        [batch] = training_batches(run.source, run.config, seed=0, steps=range(1))
-        batch = batch.to(run.device)
         progress.stage("measure", job.num_runs, "run")
-        runs = []
-        for _ in range(job.num_runs):
-            with_loading = waiting_s(one, run.source, run.config, run.device, steps=job.steps)
-            without = computing_s(one, batch, run.config, run.device, steps=job.steps)
-            runs.append(TrainRun(median(with_loading), median(without), making_s(run.source, run.config)))
-            progress.advance()
+        with enough_memory(run.device, run.config, rows=run.config.rows(len(run.train.clips))):
+            runs = _measured(run, job, progress)
     return _benchmark(run, machine, runs, failures)
+
+
+def _measured(run: Run, job: TrainBenchmarkJob, progress: Progress) -> list[TrainRun]:
+    run, one, _ = begin(run, Ranks(), progress)
+    [batch] = training_batches(run.source, run.config, seed=0, steps=range(1))
+    batch = batch.to(run.device)
+    runs = []
+    for _ in range(job.num_runs):
+        with_loading = waiting_s(one, run.source, run.config, run.device, steps=job.steps)
+        without = computing_s(one, batch, run.config, run.device, steps=job.steps)
+        runs.append(TrainRun(median(with_loading), median(without), making_s(run.source, run.config)))
+        progress.advance()
+    return runs
 
 
 def _benchmark(run: Run, machine: Machine, runs: Sequence[TrainRun], failures: Sequence[Failed]) -> TrainBenchmark:

@@ -47,7 +47,7 @@ def demo(
     say(
         "",
         f"The library: {result.library}",
-        f"The report:  {result.report.with_suffix('.md')}",
+        f"The report:  {result.report / 'report.html'}",
         "",
         "Next, on footage of your own:",
         "  avsearch train ~/footage --out run",

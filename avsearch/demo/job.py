@@ -8,8 +8,8 @@ from pathlib import Path
 
 from avsearch.catalog import State
 from avsearch.demo.collection import make_collection
-from avsearch.evaluation import Evaluation, EvaluationSettings, evaluate, write_report
-from avsearch.evaluation.stored import load_items_from_library
+from avsearch.evaluation import EvaluationSettings, Report
+from avsearch.evaluation.job import EvaluateJob, run_evaluation
 from avsearch.library import Library, open_library
 from avsearch.manifest import read_manifest
 from avsearch.moments import DIRECTIONS, Failed, Hit, Modality, Progress
@@ -51,7 +51,7 @@ class DemoResult:
     library: Path
     report: Path
     queries: Sequence[DemoQuery]
-    evaluation: Evaluation
+    evaluation: Report
     failures: Sequence[Failed]
 
 
@@ -72,9 +72,9 @@ def run_demo(job: DemoJob, progress: Progress) -> DemoResult:
     )
     library = open_library(place)
     queries = _queries(library, manifest, job.device)
-    items = load_items_from_library(library, EvaluationSettings(manifest, label_column="kind"))
-    evaluation = evaluate(items, progress=progress)
-    report = write_report(evaluation, job.directory / "report")
+    report = job.directory / "report"
+    settings = EvaluationSettings(manifest, label_column="kind")
+    evaluation = run_evaluation(EvaluateJob([place], settings, report, device=job.device), progress)
     return DemoResult(place, report, queries, evaluation, indexed.failures)
 
 

@@ -5,24 +5,26 @@ The frames are drawn and decoded for the purpose; nothing of a library is used.
 
 from __future__ import annotations
 
+import math
 import os
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avsearch.errors import MediaError
 from avsearch.evaluation.assembly import Case, Found, assemble, select_rows
-from avsearch.evaluation.items import EvaluationSettings, Items, Protocol, name_of
+from avsearch.evaluation.items import EvaluationSettings, Items, TimedVectors, name_of
+from avsearch.evaluation.items import Protocol as EvaluationProtocol
 from avsearch.evaluation.problems import ProblemKind
-from avsearch.front_end import FrontEnd, padded_second
+from avsearch.front_end import FrontEnd, centre_square, padded_second
 from avsearch.manifest import ManifestRow
-from avsearch.media import FrameTimes, content_hash, frame_times, probe, read_looks, read_sound
+from avsearch.media import FrameTimes, content_hash, frame_times, probe, read_frames, read_looks, read_sound
 from avsearch.moments import SECOND_US, MediaInfo, Modality, Progress, Silent, Span
 from avsearch.pairs import HALF_SECOND_US, has_whole_second
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from avsearch.encoder import Encoder
 
 ITEMS_AT_A_TIME = 64
+_ORDER = 1  # the stream of random numbers that rows are shuffled by
 SOUND_GRID_US = 40_000  # where frames would be in a sound file: 25 a second, the paper's grid
 
 
@@ -41,33 +44,88 @@ class DrawnMoment:
     second: Span | None
 
 
+@dataclass(frozen=True)
+class Sample:
+    """What was read of one row; None for the side that it lacks.
+
+    Attributes:
+        row: the row.
+        content: equal for rows that hold the same content.
+        moment: what was drawn.
+        look: as the encoder takes it, (side, side, 3) uint8, or with several frames (T, side, side, 3).
+        frame: the whole frame, (H, W, 3) uint8, its shorter side at the front end's; None with several frames too.
+        waveform: (48000,) float32 in [-1, 1].
+    """
+
+    row: ManifestRow
+    content: str
+    moment: DrawnMoment
+    look: NDArray[np.uint8] | None
+    frame: NDArray[np.uint8] | None
+    waveform: NDArray[np.float32] | None
+
+
+class Judge(Protocol):
+    """A measurement on the frames and seconds that are drawn anyway."""
+
+    def take(self, samples: Sequence[Sample]) -> Iterable[Case]:
+        """Measure samples of different content that were read together; returns the problems met."""
+
+
 def load_items_from_model(
-    encoder: Encoder, settings: EvaluationSettings, *, progress: Progress | None = None
+    encoder: Encoder,
+    settings: EvaluationSettings,
+    *,
+    judges: Sequence[Judge] = (),
+    progress: Progress | None = None,
 ) -> Items:
     """Draw, decode and encode one moment of every row of the split.
+
+    The rows are read in an order shuffled by the seed, in pieces, so that the others of a piece are a fair draw
+    even where a manifest is sorted by class; memory does not grow with the number of rows.
+
+    Args:
+        encoder: what makes the vectors.
+        settings: what to evaluate.
+        judges: other measurements on the same frames and seconds.
+        progress: where to tell how far it is.
 
     Raises:
         ManifestError: the manifest cannot be used, or no row of the split gives a vector.
     """
     progress = progress or Silent()
     selection = select_rows(settings)
-    found: list[Found] = []
-    cases = list(selection.cases)
+    found: dict[int, Found] = {}
+    cases: dict[int, Case] = {}
+    remarks: list[Case] = []
+    judged: set[str] = set()
     progress.stage("draw", len(selection.rows), "item")
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for first in range(0, len(selection.rows), ITEMS_AT_A_TIME):
-            rows = selection.rows[first : first + ITEMS_AT_A_TIME]
-            samples = list(pool.map(lambda row: _sample(row, encoder, settings.seed), rows))
-            found += _encode(encoder, [sample for sample in samples if isinstance(sample, _Sample)])
-            cases += [sample for sample in samples if not isinstance(sample, _Sample)]
-            progress.advance(len(rows))
+        for piece in pieces(len(selection.rows), settings.seed):
+            read = pool.map(lambda index: _sample(selection.rows[index], encoder, settings.seed), piece)
+            samples = dict(zip(piece, read, strict=True))
+            whole = {index: sample for index, sample in samples.items() if isinstance(sample, Sample)}
+            cases |= {index: case for index, case in samples.items() if not isinstance(case, Sample)}
+            found |= zip(whole, _encode(encoder, list(whole.values())), strict=True)
+            fresh = _fresh(whole.values(), judged)
+            remarks += [case for judge in judges for case in judge.take(fresh)]
+            progress.advance(len(piece))
     return assemble(
-        found,
+        [found[index] for index in sorted(found)],
         modalities=encoder.header.modalities,
         settings=settings,
         protocol=_protocol(encoder, settings.seed),
-        cases=cases,
+        cases=[*selection.cases, *(cases[index] for index in sorted(cases)), *sorted(remarks, key=_name_of_case)],
     )
+
+
+def pieces(num_rows: int, seed: int) -> list[list[int]]:
+    """Which rows are read together: all of them, shuffled by the seed, in near equal parts of at most 64.
+
+    Within a part they keep their order.
+    """
+    order = np.random.default_rng([seed, _ORDER]).permutation(num_rows)
+    return [sorted(part.tolist()) for part in np.array_split(order, math.ceil(num_rows / ITEMS_AT_A_TIME))]
 
 
 def draw_moment(info: MediaInfo, times_us: NDArray[np.int64], rng: np.random.Generator) -> DrawnMoment:
@@ -92,17 +150,17 @@ def draw_moment(info: MediaInfo, times_us: NDArray[np.int64], rng: np.random.Gen
     )
 
 
-@dataclass(frozen=True)
-class _Sample:
-    """What was read of one row: a `media.Look` and (48000,) float32; None for the side that it lacks."""
+def _fresh(samples: Iterable[Sample], judged: set[str]) -> list[Sample]:
+    """Those whose content has not been judged yet; from now on it has."""
+    fresh = []
+    for sample in samples:
+        if sample.content not in judged:
+            judged.add(sample.content)
+            fresh.append(sample)
+    return fresh
 
-    row: ManifestRow
-    content: str
-    look: NDArray[np.uint8] | None
-    waveform: NDArray[np.float32] | None
 
-
-def _sample(row: ManifestRow, encoder: Encoder, seed: int) -> _Sample | Case:
+def _sample(row: ManifestRow, encoder: Encoder, seed: int) -> Sample | Case:
     """Read one row; the draw depends on the seed and on its path in the manifest, not on the other rows."""
     if not row.path.exists():
         return ProblemKind.MISSING, name_of(row)
@@ -115,15 +173,18 @@ def _sample(row: ManifestRow, encoder: Encoder, seed: int) -> _Sample | Case:
         return ProblemKind.FAILED, f"{name_of(row)}: {error.strerror}"
 
 
-def _read(row: ManifestRow, encoder: Encoder, rng: np.random.Generator) -> _Sample:
+def _read(row: ManifestRow, encoder: Encoder, rng: np.random.Generator) -> Sample:
     info = probe(row.path)
     shown = None if info.video is None else frame_times(row.path, info)
     moment = draw_moment(info, _times_us(row.path, info, shown), rng)
     sees, hears = (modality in encoder.header.modalities for modality in (Modality.IMAGE, Modality.AUDIO))
-    return _Sample(
+    look, frame = _read_look(row.path, info, moment, encoder.front_end, shown) if sees else (None, None)
+    return Sample(
         row=row,
         content=content_hash(row.path),
-        look=_read_look(row.path, info, moment, encoder.front_end, shown) if sees else None,
+        moment=moment,
+        look=look,
+        frame=frame,
         waveform=_read_waveform(row.path, info, moment) if hears else None,
     )
 
@@ -139,13 +200,19 @@ def _times_us(path: Path, info: MediaInfo, shown: FrameTimes | None) -> NDArray[
 
 def _read_look(
     path: Path, info: MediaInfo, moment: DrawnMoment, front_end: FrontEnd, shown: FrameTimes | None
-) -> NDArray[np.uint8] | None:
+) -> tuple[NDArray[np.uint8] | None, NDArray[np.uint8] | None]:
+    """What the encoder takes, and where that is cut from one frame, the whole of it."""
     if moment.frame_us is None:
-        return None
-    look = next(read_looks(path, info, [moment.frame_us], front_end=front_end, shown=shown), None)
-    if look is None:
-        raise MediaError(f"{path}: no frame can be decoded at {moment.frame_us / SECOND_US:.3f} s.")
-    return look.pixels
+        return None, None
+    if front_end.num_frames == 1:
+        frame = next(read_frames(path, info, [moment.frame_us], short_side=front_end.short_side), None)
+        if frame is not None:
+            return centre_square(frame.rgb, front_end), frame.rgb
+    else:
+        look = next(read_looks(path, info, [moment.frame_us], front_end=front_end, shown=shown), None)
+        if look is not None:
+            return look.pixels, None
+    raise MediaError(f"{path}: no frame can be decoded at {moment.frame_us / SECOND_US:.3f} s.")
 
 
 def _read_waveform(path: Path, info: MediaInfo, moment: DrawnMoment) -> NDArray[np.float32] | None:
@@ -156,7 +223,7 @@ def _read_waveform(path: Path, info: MediaInfo, moment: DrawnMoment) -> NDArray[
     return padded_second(waveform) if waveform.size else None
 
 
-def _encode(encoder: Encoder, samples: Sequence[_Sample]) -> list[Found]:
+def _encode(encoder: Encoder, samples: Sequence[Sample]) -> list[Found]:
     looks = [sample.look for sample in samples if sample.look is not None]
     waveforms = [sample.waveform for sample in samples if sample.waveform is not None]
     images = iter(encoder.encode_images(np.stack(looks)) if looks else ())
@@ -164,16 +231,16 @@ def _encode(encoder: Encoder, samples: Sequence[_Sample]) -> list[Found]:
     found = []
     for sample in samples:
         vectors = {}
-        if sample.look is not None:
-            vectors[Modality.IMAGE] = next(images)[None]
-        if sample.waveform is not None:
-            vectors[Modality.AUDIO] = next(sounds)[None]
+        if sample.look is not None and sample.moment.frame_us is not None:
+            vectors[Modality.IMAGE] = TimedVectors(next(images)[None], np.array([sample.moment.frame_us]))
+        if sample.waveform is not None and sample.moment.second is not None:
+            vectors[Modality.AUDIO] = TimedVectors(next(sounds)[None], np.array([sample.moment.second.start_us]))
         found.append(Found(sample.row, sample.content, vectors))
     return found
 
 
-def _protocol(encoder: Encoder, seed: int) -> Protocol:
-    return Protocol(
+def _protocol(encoder: Encoder, seed: int) -> EvaluationProtocol:
+    return EvaluationProtocol(
         name="paper",
         description=(
             "Protocol: paper. Each item asks and is ranked by one random frame and by the second of sound around "
@@ -185,3 +252,7 @@ def _protocol(encoder: Encoder, seed: int) -> Protocol:
         size=encoder.header.size,
         seed=seed,
     )
+
+
+def _name_of_case(case: Case) -> str:
+    return case[1]

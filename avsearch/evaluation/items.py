@@ -5,6 +5,7 @@ Both protocols end in this one structure, so that retrieval is one function over
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from avsearch.errors import UsageError
 from avsearch.evaluation.problems import Problem
+from avsearch.evaluation.relevance import BINARY, ClassRelevance, Gain, Grading, LabelSets, Relevance, label_sets
 from avsearch.manifest import ManifestRow
 from avsearch.moments import Modality
 
@@ -23,7 +25,7 @@ UNIT_TOLERANCE = 0.01
 
 @dataclass(frozen=True)
 class EvaluationSettings:
-    """What to evaluate, and how; the seed draws the frames of the paper's protocol."""
+    """What to evaluate, and how; the seed draws the frames of the paper's protocol, and samples of queries."""
 
     manifest: Path
     split: str = "test"
@@ -31,12 +33,24 @@ class EvaluationSettings:
     group_columns: tuple[str, ...] = ()
     k: int = 30
     seed: int = 0
+    relevance: Relevance = Relevance.IOU
+    gain: Gain = Gain.EXPONENTIAL
+    ontology: Path | None = None
+
+    @property
+    def grading(self) -> Grading:
+        """How relevance is graded beside the headline, which only asks whether a label is shared."""
+        return BINARY if self.relevance is Relevance.OVERLAP else Grading(self.relevance, self.gain)
 
     def __post_init__(self) -> None:
         if self.k < 1:
             raise UsageError(f"nDCG needs at least one rank, not {self.k}.", hint="The paper uses 30.")
         if self.seed < 0:
             raise UsageError(f"A seed is not negative, but this is {self.seed}.", hint="Give 0 or more.")
+        if self.relevance is Relevance.ONTOLOGY and self.ontology is None:
+            raise UsageError(
+                "Relevance by ontology needs the ontology.", hint="Name AudioSet's ontology.json with --ontology."
+            )
 
 
 @dataclass(frozen=True)
@@ -53,20 +67,35 @@ class Protocol:
 
 
 @dataclass(frozen=True)
+class TimedVectors:
+    """The moments of one item in one modality: `vector` (n, D) unit rows, `start_us` (n,) int64, their begin."""
+
+    vector: NDArray[np.floating]
+    start_us: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.vector)
+
+
+@dataclass(frozen=True)
 class ItemVectors:
     """All vectors of one modality.
 
     Attributes:
         vector: (R, D) float32 or float16, unit rows.
         item: (R,) int64, ascending; the index of the item that each row belongs to.
+        start_us: (R,) int64; when the moment of each row begins in its file.
     """
 
     vector: NDArray[np.floating]
     item: NDArray[np.int64]
+    start_us: NDArray[np.int64]
 
     def __post_init__(self) -> None:
-        if self.vector.ndim != 2 or self.item.shape != self.vector.shape[:1]:
-            raise ValueError(f"{self.vector.shape} vectors do not fit {self.item.shape} items")
+        if self.vector.ndim != 2 or not self.item.shape == self.start_us.shape == self.vector.shape[:1]:
+            raise ValueError(
+                f"{self.vector.shape} vectors do not fit {self.item.shape} items at {self.start_us.shape} times"
+            )
         if np.any(np.diff(self.item) < 0):
             raise ValueError("the rows must be sorted by item")
         squares = np.einsum("rd,rd->r", self.vector, self.vector, dtype=np.float32, casting="same_kind")
@@ -80,23 +109,32 @@ class Items:
 
     Attributes:
         names: the path of each, as the manifest writes it.
+        paths: where the file of each lies.
         labels: the labels of each, at least one.
         groups: the (column, value) pairs that each is known by.
         vectors: those of each modality that the encoder has; an item without picture or sound has none there.
         settings: what was asked for.
+        classes: the relevance of labels to each other, where an ontology says it.
     """
 
     names: tuple[str, ...]
+    paths: tuple[Path, ...]
     labels: tuple[frozenset[str], ...]
     groups: tuple[frozenset[tuple[str, str]], ...]
     vectors: Mapping[Modality, ItemVectors]
     settings: EvaluationSettings
     protocol: Protocol
     problems: tuple[Problem, ...] = ()
+    classes: ClassRelevance | None = None
+
+    @functools.cached_property
+    def label_sets(self) -> LabelSets:
+        """The distinct sets of labels."""
+        return label_sets(self.labels, self.classes)
 
     def __post_init__(self) -> None:
-        if not len(self.names) == len(self.labels) == len(self.groups):
-            raise ValueError("names, labels and groups must be of one length")
+        if not len(self.names) == len(self.paths) == len(self.labels) == len(self.groups):
+            raise ValueError("names, paths, labels and groups must be of one length")
         if not all(self.labels):
             raise ValueError("every item needs a label")
         for vectors in self.vectors.values():

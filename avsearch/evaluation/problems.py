@@ -19,6 +19,10 @@ class ProblemKind(Enum):
     WITHOUT_VECTOR = "rows with nothing that the model encodes, left out"
     WITHOUT_PICTURE = "items without a picture, which take part by their sound only"
     WITHOUT_SOUND = "items without a sound, which take part by their picture only"
+    DUPLICATE_PATH = "rows that name a file again, left out"
+    UNUSED_COLUMN = "columns of the manifest that say nothing to this evaluation"
+    FOREIGN_LABEL = "labels that the ontology does not know, which match only themselves"
+    BAD_BOXES = "rows whose boxes cannot be read, left out of pointing"
     LONE_LABEL = "labels that only one item bears, so that no other item matches it there"
 
 

@@ -6,61 +6,23 @@ Works through blocks of queries, so that memory does not grow with queries x can
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from avsearch.evaluation.items import EvaluationSettings, Items, ItemVectors, Protocol
-from avsearch.evaluation.problems import Problem
-from avsearch.evaluation.ranking import Candidates, candidates_among, largest, top_ranked
-from avsearch.evaluation.relevance import Gain, Postings, SelfRule, left_out, postings, shared_labels
-from avsearch.metrics import expected_ndcg_at_k, ndcg_at_k
+from avsearch import metrics
+from avsearch.evaluation.items import Items, ItemVectors
+from avsearch.evaluation.ranking import Candidates, Ranking, candidates_among, largest, ranked
+from avsearch.evaluation.relevance import BINARY, Gain, Grading, LabelSets, Postings, SelfRule, left_out, postings
+from avsearch.evaluation.results import Answers, Column, Evaluation, Measure, columns_of, joined, scores_of
 from avsearch.moments import DIRECTIONS, Direction, Progress, Silent
 
-BLOCK_SCORES = 1 << 23  # 32 MB of float32 at a time
-WAYS = tuple((self_rule, gain) for self_rule in SelfRule for gain in Gain)
+BLOCK_SCORES = 1 << 21  # of queries x candidates at a time: some 100 MB in all
+NUM_THREADS = 2  # blocks at once: sorting and arithmetic leave other threads alone
 
-
-@dataclass(frozen=True)
-class Score:
-    """Means over the queries of one direction that have a relevant candidate; None where there is no query."""
-
-    ndcg: float | None
-    chance: float | None
-
-
-@dataclass(frozen=True)
-class Table:
-    """One way to count, in four directions."""
-
-    self_rule: SelfRule
-    gain: Gain
-    scores: Mapping[Direction, Score]
-
-
-@dataclass(frozen=True)
-class QueryCount:
-    """How many queries a direction has, and how many of them have no relevant candidate."""
-
-    asked: int
-    without_relevant: Mapping[SelfRule, int]
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What came out; all of it follows from the items and their settings."""
-
-    settings: EvaluationSettings
-    protocol: Protocol
-    num_items: int
-    tables: tuple[Table, ...]
-    queries: Mapping[Direction, QueryCount]
-    problems: tuple[Problem, ...]
-
-    def table(self, self_rule: SelfRule, gain: Gain) -> Table:
-        return next(table for table in self.tables if (table.self_rule, table.gain) == (self_rule, gain))
+Floats = NDArray[np.float64]
 
 
 def evaluate(items: Items, *, progress: Progress | None = None) -> Evaluation:
@@ -71,49 +33,49 @@ def evaluate(items: Items, *, progress: Progress | None = None) -> Evaluation:
     """
     progress = progress or Silent()
     progress.stage("evaluate", len(DIRECTIONS), "direction")
-    answers: dict[Direction, _Answers] = {}
+    answers: dict[Direction, Answers] = {}
     for direction in DIRECTIONS:
-        answers[direction] = _answer(items, direction)
+        contest = contest_of(items, direction)
+        if contest is not None:
+            answers[direction] = contest.all_answers()
         progress.advance()
-    return Evaluation(
-        settings=items.settings,
-        protocol=items.protocol,
-        num_items=len(items.names),
-        tables=tuple(_table(answers, self_rule, gain) for self_rule, gain in WAYS),
-        queries={direction: _query_count(answers[direction]) for direction in DIRECTIONS},
-        problems=items.problems,
+    scores = {direction: scores_of(got, seed=items.settings.seed) for direction, got in answers.items()}
+    return Evaluation(items, answers, scores)
+
+
+def contest_of(items: Items, direction: Direction) -> Contest | None:
+    """Who asks and who is ranked in one direction; None where nothing asks or nothing can be found."""
+    queries, targets = items.vectors.get(direction.query), items.vectors.get(direction.target)
+    if queries is None or targets is None or not len(queries.item) or not len(targets.item):
+        return None
+    groups = items.groups if direction.is_same_modality else (frozenset[tuple[str, str]](),) * len(items.names)
+    return Contest(
+        queries=queries,
+        candidates=candidates_among(targets),
+        labels=items.label_sets,
+        groups=groups,
+        of_group=postings(groups),
+        grading=items.settings.grading,
+        k=items.settings.k,
     )
 
 
 @dataclass(frozen=True)
-class _Answers:
-    """What Q queries got: `ndcg` and `chance` are (Q, 4) float64, a column for each of WAYS.
-
-    NaN stands where a query has no relevant candidate.
-    """
-
-    ndcg: NDArray[np.float64]
-    chance: NDArray[np.float64]
-
-    @classmethod
-    def joined(cls, parts: Sequence[Self]) -> Self:
-        nothing = np.zeros((0, len(WAYS)))
-        return cls(
-            ndcg=np.concatenate([nothing, *(part.ndcg for part in parts)]),
-            chance=np.concatenate([nothing, *(part.chance for part in parts)]),
-        )
-
-
-@dataclass(frozen=True)
-class _Contest:
+class Contest:
     """All that the queries of one direction need."""
 
     queries: ItemVectors
     candidates: Candidates
-    labels: Sequence[frozenset[str]]
+    labels: LabelSets
     groups: Sequence[frozenset[tuple[str, str]]]
-    of_label: Postings
     of_group: Postings
+    grading: Grading
+    k: int
+
+    def all_answers(self) -> Answers:
+        """Every block of queries, a few at once; the order of the queries is kept."""
+        with ThreadPoolExecutor(NUM_THREADS) as pool:
+            return joined(list(pool.map(self.answers, self.blocks())))
 
     def blocks(self) -> Iterator[slice]:
         """The query rows, so many at a time that their scores stay within BLOCK_SCORES."""
@@ -121,93 +83,170 @@ class _Contest:
         for start in range(0, len(self.queries.item), size):
             yield slice(start, start + size)
 
-    def answers(self, block: slice, k: int) -> _Answers:
+    def rounds(self, block: slice) -> dict[SelfRule, Round]:
+        """A block of queries under both self rules."""
         asking, who_asks = np.unique(self.queries.item[block], return_inverse=True)
         scores = self.candidates.best_scores(self.queries.vector[block])
-        shared = shared_labels(self.labels, self.of_label, asking)[:, self.candidates.item]
+        relevance = {it: self._relevance(asking, it) for it in dict.fromkeys([BINARY, self.grading])}
         out = left_out(self.groups, self.of_group, asking)[:, self.candidates.item]
-        nothing_out = np.zeros_like(out)
-        rounds = [
-            _Round(scores, shared, out if rule is SelfRule.OUT else nothing_out, who_asks) for rule in SelfRule
-        ]
-        return _Answers(
-            ndcg=np.column_stack([column for played in rounds for column in played.ndcg(k)]),
-            chance=np.column_stack([column for played in rounds for column in played.chance(k)]),
+        own = self.candidates.item[None, :] == asking[:, None]
+        ranking = ranked(scores, (relevance[BINARY] > 0)[who_asks], out[who_asks])
+        rules = {SelfRule.OUT: (ranking.contending(), out), SelfRule.IN: (ranking, np.zeros_like(out))}
+        return {
+            rule: Round(
+                rule=rule,
+                ranking=order,
+                scores=scores,
+                judged={it: _judged(it, np.where(left, np.float32(0), of), self.k) for it, of in relevance.items()},
+                num_candidates=np.count_nonzero(~left, axis=1),
+                own=own,
+                who_asks=who_asks,
+                k=self.k,
+            )
+            for rule, (order, left) in rules.items()
+        }
+
+    def answers(self, block: slice) -> Answers:
+        rounds = self.rounds(block)
+        columns = columns_of(self.grading)
+        pairs = dict[Column, tuple[Floats, Floats]]()
+        for rule, played in rounds.items():
+            own = [column for column in columns if column.self_rule is rule]
+            pairs |= zip(own, played.figures(own), strict=True)
+        headline = rounds[SelfRule.OUT]
+        curve, chance_curve = headline.curves()
+        hits, scores = headline.best(self.k)
+        return Answers(
+            item=self.queries.item[block],
+            start_us=self.queries.start_us[block],
+            columns=columns,
+            found=np.column_stack([pairs[it][0] for it in columns]),
+            chance=np.column_stack([pairs[it][1] for it in columns]),
+            own_first=rounds[SelfRule.IN].chance_own_first(self.grading),
+            curve=curve,
+            chance_curve=chance_curve,
+            hits=np.where(np.isneginf(scores), -1, self.candidates.item[hits]),
+            scores=scores,
         )
+
+    def _relevance(self, asking: NDArray[np.int64], grading: Grading) -> NDArray[np.float32]:
+        """(U,) items -> (U, M) float32: the relevance of every candidate to each."""
+        sets, row = np.unique(self.labels.of_item[asking], return_inverse=True)
+        of_candidate = self.labels.of_item[self.candidates.item]
+        return self.labels.relevance(sets, grading.relevance)[row[:, None], of_candidate]
 
 
 @dataclass(frozen=True)
-class _Round:
+class Judged:
+    """U items' candidates by one grading; what is left out has relevance 0.
+
+    Attributes:
+        gain: what relevance is worth.
+        relevance: (U, M) float32.
+        totals: (U,) float64, the gain of all candidates together.
+        ideal: (U, min(k, M)) float64, the largest gains, descending.
+    """
+
+    gain: Gain
+    relevance: NDArray[np.float32]
+    totals: Floats
+    ideal: Floats
+
+
+def _judged(grading: Grading, relevance: NDArray[np.float32], k: int) -> Judged:
+    gain = grading.gain
+    return Judged(gain, relevance, gain.totals(relevance), gain.of(largest(relevance, k)))
+
+
+@dataclass(frozen=True)
+class Round:
     """B queries of U items against M candidates, under one self rule.
 
     Attributes:
+        rule: whether what a query stems from is left out.
+        ranking: who comes where; under `SelfRule.OUT` what is left out comes last and is not relevant.
         scores: (B, M) float32.
-        shared: (U, M) int32, the number of shared labels.
-        out: (U, M) bool, the candidates that are left out.
+        judged: by each grading.
+        num_candidates: (U,) int64, those that are not left out.
+        own: (U, M) bool, the candidate that is the item itself.
         who_asks: (B,) int64, which of the U items each query stems from.
+        k: how many ranks count.
     """
 
+    rule: SelfRule
+    ranking: Ranking
     scores: NDArray[np.float32]
-    shared: NDArray[np.int32]
-    out: NDArray[np.bool_]
+    judged: Mapping[Grading, Judged]
+    num_candidates: NDArray[np.int64]
+    own: NDArray[np.bool_]
     who_asks: NDArray[np.int64]
+    k: int
 
-    def ndcg(self, k: int) -> list[NDArray[np.float64]]:
-        """A (B,) float64 column for each gain; what is left out comes last and gains nothing."""
-        ranked = top_ranked(np.where(self.out[self.who_asks], np.float32(-np.inf), self.scores), k)
-        shared = np.where(self.out, 0, self.shared)
-        found, ideal = shared[self.who_asks[:, None], ranked], largest(shared, k)[self.who_asks]
-        return [ndcg_at_k(gain.of(found), gain.of(ideal), k) for gain in Gain]
+    def relevant(self) -> NDArray[np.bool_]:
+        """(U, M): whether each candidate shares a label with each item."""
+        return self.judged[BINARY].relevance > 0
 
-    def chance(self, k: int) -> list[NDArray[np.float64]]:
-        """A (B,) float64 column for each gain."""
-        shared = np.where(self.out, 0, self.shared)
-        num_candidates = np.count_nonzero(~self.out, axis=1)
-        expected = []
-        for gain in Gain:
-            mean_gains = gain.of(shared).sum(axis=1) / np.maximum(num_candidates, 1)
-            ideal_gains = gain.of(largest(shared, k))
-            of_items = expected_ndcg_at_k(mean_gains, num_candidates, ideal_gains=ideal_gains, k=k)
-            expected.append(of_items[self.who_asks])
-        return expected
+    def figures(self, columns: Sequence[Column]) -> list[tuple[Floats, Floats]]:
+        """For each column (B,) reached and (B,) by chance."""
+        in_rank_order, num_relevant = self.ranking.relevant(), np.count_nonzero(self.relevant(), axis=1)
+        return [
+            self._ndcg(column.grading)
+            if column.measure is Measure.NDCG
+            else self._by_relevance(column.measure, in_rank_order, num_relevant)
+            for column in columns
+        ]
 
+    def curves(self) -> tuple[Floats, Floats]:
+        """(B, k) and (B, k): the headline nDCG at every rank, and its chance."""
+        judged = self.judged[BINARY]
+        chance = metrics.expected_ndcg_curve(
+            self._mean_gains(judged), self.num_candidates, ideal_gains=judged.ideal
+        )
+        return metrics.ndcg_curve(self._found(judged), judged.ideal[self.who_asks]), chance[self.who_asks]
 
-def _answer(items: Items, direction: Direction) -> _Answers:
-    queries, targets = items.vectors.get(direction.query), items.vectors.get(direction.target)
-    if queries is None or targets is None:
-        return _Answers.joined([])
-    groups = items.groups if direction.is_same_modality else [frozenset[tuple[str, str]]()] * len(items.names)
-    contest = _Contest(
-        queries=queries,
-        candidates=candidates_among(targets),
-        labels=items.labels,
-        groups=groups,
-        of_label=postings(items.labels),
-        of_group=postings(groups),
-    )
-    return _Answers.joined([contest.answers(block, items.settings.k) for block in contest.blocks()])
+    def best(self, count: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """(B, count) candidates, the best first, and their scores, -inf for those that are left out."""
+        first = self.ranking.first(count)
+        scores = np.take_along_axis(self.scores, first, axis=1)
+        out = self.ranking.left_out(count) & (self.rule is SelfRule.OUT)
+        return first, np.where(out, np.float32(-np.inf), scores)
 
+    def chance_own_first(self, grading: Grading) -> Floats:
+        """(B,) chance of nDCG if the own item, where it is a candidate, came first and the others at random."""
+        judged = self.judged[grading]
+        own = judged.gain.totals(np.where(self.own, judged.relevance, np.float32(0)))
+        num_others = self.num_candidates - np.count_nonzero(self.own, axis=1)
+        others = (judged.totals - own) / np.maximum(num_others, 1)
+        chance = metrics.expected_ndcg_at_k_own_first(own, others, num_others, ideal_gains=judged.ideal, k=self.k)
+        return np.where(self.own.any(axis=1), chance, np.nan)[self.who_asks]
 
-def _table(answers: Mapping[Direction, _Answers], self_rule: SelfRule, gain: Gain) -> Table:
-    way = WAYS.index((self_rule, gain))
-    scores = {
-        direction: Score(ndcg=_mean(got.ndcg[:, way]), chance=_mean(got.chance[:, way]))
-        for direction, got in answers.items()
-    }
-    return Table(self_rule=self_rule, gain=gain, scores=scores)
+    def _ndcg(self, grading: Grading) -> tuple[Floats, Floats]:
+        judged = self.judged[grading]
+        chance = metrics.expected_ndcg_at_k(
+            self._mean_gains(judged), self.num_candidates, ideal_gains=judged.ideal, k=self.k
+        )
+        found = metrics.ndcg_at_k(self._found(judged), judged.ideal[self.who_asks], self.k)
+        return found, chance[self.who_asks]
 
+    def _by_relevance(
+        self, measure: Measure, in_rank_order: NDArray[np.bool_], num_relevant: NDArray[np.int64]
+    ) -> tuple[Floats, Floats]:
+        if measure is Measure.RECALL:
+            found = metrics.recall_at_k(in_rank_order, self.k)
+            chance = metrics.expected_recall_at_k(num_relevant, self.num_candidates, k=self.k)
+        elif measure is Measure.MAP:
+            found = metrics.average_precision(in_rank_order)
+            chance = metrics.expected_average_precision(num_relevant, self.num_candidates)
+        else:
+            found = metrics.reciprocal_rank(in_rank_order)
+            chance = metrics.expected_reciprocal_rank(num_relevant, self.num_candidates)
+        return found, chance[self.who_asks]
 
-def _mean(of_queries: NDArray[np.float64]) -> float | None:
-    """The mean over the queries that have a relevant candidate."""
-    counted = of_queries[~np.isnan(of_queries)]
-    return float(counted.mean()) if counted.size else None
+    def _found(self, judged: Judged) -> Floats:
+        """(B, min(k, M)): the gains of what was found, in the order of rank."""
+        return judged.gain.of(judged.relevance[self.who_asks[:, None], self.ranking.first(self.k)])
 
-
-def _query_count(answers: _Answers) -> QueryCount:
-    """Both gains are positive for the same candidates, so that one of them tells for both."""
-    return QueryCount(
-        asked=len(answers.ndcg),
-        without_relevant={
-            rule: int(np.isnan(answers.ndcg[:, WAYS.index((rule, Gain.BINARY))]).sum()) for rule in SelfRule
-        },
-    )
+    def _mean_gains(self, judged: Judged) -> Floats:
+        """(U,)."""
+        mean: Floats = judged.totals / np.maximum(self.num_candidates, 1)
+        return mean

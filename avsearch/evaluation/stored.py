@@ -12,7 +12,7 @@ from avsearch.catalog import EncoderRecord, State
 from avsearch.catalog.paths import places_of
 from avsearch.errors import LibraryError
 from avsearch.evaluation.assembly import Case, Found, assemble, select_rows
-from avsearch.evaluation.items import EvaluationSettings, Items, Protocol, name_of
+from avsearch.evaluation.items import EvaluationSettings, Items, Protocol, TimedVectors, name_of
 from avsearch.evaluation.problems import ProblemKind
 from avsearch.manifest import ManifestRow
 from avsearch.models.weights import read_header
@@ -64,22 +64,24 @@ def load_items_from_library(library: Library, settings: EvaluationSettings) -> I
     )
 
 
-def _vectors_of(segments: Sequence[Rows], media_ids: NDArray[np.int64]) -> dict[int, NDArray[np.floating]]:
-    """The (n, D) rows of each of some media, by time; media without any are left out."""
+def _vectors_of(segments: Sequence[Rows], media_ids: NDArray[np.int64]) -> dict[int, TimedVectors]:
+    """The rows of each of some media, by time; media without any are left out."""
     parts = [segment.take(np.isin(segment.media_id, media_ids)) for segment in segments]
     parts = [part for part in parts if len(part)]
     if not parts:
         return {}
     media_id = np.concatenate([part.media_id for part in parts])
-    order = np.lexsort((np.concatenate([part.start_us for part in parts]), media_id))
+    start_us = np.concatenate([part.start_us for part in parts])
+    order = np.lexsort((start_us, media_id))
     vector = np.concatenate([part.vector for part in parts])[order]
     found, first = np.unique(media_id[order], return_index=True)
-    return dict(zip(found.tolist(), np.split(vector, first[1:]), strict=True))
+    of_each = zip(np.split(vector, first[1:]), np.split(start_us[order], first[1:]), strict=True)
+    return {media: TimedVectors(*rows) for media, rows in zip(found.tolist(), of_each, strict=True)}
 
 
 def _vectors_at(
-    media_id: int, vectors: Mapping[Modality, Mapping[int, NDArray[np.floating]]]
-) -> dict[Modality, NDArray[np.floating]]:
+    media_id: int, vectors: Mapping[Modality, Mapping[int, TimedVectors]]
+) -> dict[Modality, TimedVectors]:
     return {modality: of_media[media_id] for modality, of_media in vectors.items() if media_id in of_media}
 
 

@@ -1,17 +1,20 @@
 """Truth here: small manifests and vectors written in the test."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from avsearch.errors import ManifestError, UsageError
 from avsearch.evaluation.assembly import Found, assemble, select_rows
-from avsearch.evaluation.items import EvaluationSettings, Protocol, group_values
+from avsearch.evaluation.items import EvaluationSettings, Protocol, TimedVectors, group_values
 from avsearch.evaluation.problems import ProblemKind
 from avsearch.manifest import read_manifest
 from avsearch.moments import Modality
 
 PROTOCOL = Protocol("library", "as a test says", "f" * 32, "ave", "ave", "small")
-ONE, OTHER = np.eye(2, dtype=np.float32)[:1], np.eye(2, dtype=np.float32)[1:]
+ONE, OTHER = (TimedVectors(row[None], np.array([3])) for row in np.eye(2, dtype=np.float32))
 TEXT = """path,labels,split,photo,recordings
 a.mp4,x;y,test,p1,r1|r2
 b.mp4,x,test,p1,r2
@@ -28,6 +31,12 @@ def settings(tmp_path):
     return EvaluationSettings(path, group_columns=("photo", "recordings"))
 
 
+def both(one, other):
+    return TimedVectors(
+        *(np.concatenate([getattr(it, of) for it in (one, other)]) for of in ("vector", "start_us"))
+    )
+
+
 def put_together(settings, found, modalities=tuple(Modality)):
     return assemble(found, modalities=modalities, settings=settings, protocol=PROTOCOL, cases=[])
 
@@ -36,6 +45,24 @@ def test_only_labelled_rows_of_the_split_are_selected_and_the_others_named(setti
     selection = select_rows(settings)
     assert [row.columns["path"] for row in selection.rows] == ["a.mp4", "b.mp4", "e.mp4"]
     assert selection.cases == ((ProblemKind.UNLABELLED, "c.mp4"),)
+
+
+def test_a_path_again_a_column_that_says_nothing_and_an_unknown_label_are_named(settings, tmp_path):
+    settings.manifest.write_text(
+        TEXT.replace("recordings", "mood") + "./a.mp4,z,test,,\nd.mp4,z,train,,\n", "utf-8"
+    )
+    settings = replace(settings, group_columns=("photo",))
+    assert select_rows(settings).cases == (
+        (ProblemKind.UNLABELLED, "c.mp4"),
+        (ProblemKind.DUPLICATE_PATH, "./a.mp4"),
+        (ProblemKind.UNUSED_COLUMN, "mood"),
+    )
+    ontology = tmp_path / "ontology.json"
+    ontology.write_text(json.dumps([{"id": "/m/1", "name": "x", "child_ids": []}]), "utf-8")
+    a, *_ = select_rows(settings).rows
+    settings = replace(settings, ontology=ontology)
+    items = put_together(settings, [Found(a, "1", {Modality.IMAGE: ONE})])
+    assert (ProblemKind.FOREIGN_LABEL, ("y",)) in [(problem.kind, problem.names) for problem in items.problems]
 
 
 def test_a_bar_stands_between_values_and_empty_ones_do_not_count(settings):
@@ -76,9 +103,9 @@ def test_settings_that_mean_nothing_are_wrong_usage(settings, changes, message):
 def test_the_rows_of_an_item_stay_together_in_the_order_of_the_manifest(settings):
     a, b, e = select_rows(settings).rows
     found = [
-        Found(a, "1", {Modality.IMAGE: np.concatenate([ONE, OTHER])}),
+        Found(a, "1", {Modality.IMAGE: both(ONE, OTHER)}),
         Found(b, "2", {Modality.AUDIO: ONE}),
-        Found(e, "3", {Modality.IMAGE: OTHER, Modality.AUDIO: np.concatenate([OTHER, ONE])}),
+        Found(e, "3", {Modality.IMAGE: OTHER, Modality.AUDIO: both(OTHER, ONE)}),
     ]
     items = put_together(settings, found)
     assert items.names == ("a.mp4", "b.mp4", "e.mp4")
@@ -96,8 +123,8 @@ def test_the_rows_of_an_item_stay_together_in_the_order_of_the_manifest(settings
 
 def test_the_same_content_twice_is_one_item(settings):
     a, b, e = select_rows(settings).rows
-    both = {Modality.IMAGE: ONE, Modality.AUDIO: ONE}
-    items = put_together(settings, [Found(a, "1", both), Found(b, "1", both), Found(e, "2", both)])
+    sides = {Modality.IMAGE: ONE, Modality.AUDIO: ONE}
+    items = put_together(settings, [Found(a, "1", sides), Found(b, "1", sides), Found(e, "2", sides)])
     assert items.names == ("a.mp4", "e.mp4")
     assert (ProblemKind.REPEATED, ("b.mp4",)) in [(problem.kind, problem.names) for problem in items.problems]
 

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from avsearch.errors import ManifestError
+from avsearch.evaluation import drawn
 from avsearch.evaluation.drawn import draw_moment, load_items_from_model
 from avsearch.evaluation.items import EvaluationSettings
 from avsearch.evaluation.problems import ProblemKind
@@ -145,7 +146,7 @@ def test_an_encoder_of_many_frames_sees_those_around_the_drawn_one(loaded, colle
 
 
 def test_the_draw_depends_on_the_seed_and_on_the_name_but_not_on_the_other_rows(loaded, collection):
-    def drawn(seed):
+    def loudness(seed):
         encoder = NotingEncoder()
         load_items_from_model(encoder, EvaluationSettings(alone, seed=seed))
         return float(encoder.waveforms[0].mean())
@@ -153,8 +154,8 @@ def test_the_draw_depends_on_the_seed_and_on_the_name_but_not_on_the_other_rows(
     folder = collection.manifest.parent
     alone = folder / "alone.csv"
     alone.write_text("path,labels,split\nlong.mkv,a,test\n", encoding="utf-8")
-    assert drawn(7) == float(loaded[0].waveforms[0].mean())
-    assert len({drawn(seed) for seed in range(4)}) > 1
+    assert loudness(7) == float(loaded[0].waveforms[0].mean())
+    assert len({loudness(seed) for seed in range(4)}) > 1
 
 
 def test_a_manifest_of_which_nothing_can_be_read_is_refused_with_the_counts(tmp_path):
@@ -196,3 +197,74 @@ def test_a_side_that_a_file_lacks_is_not_drawn():
     rng, times_us = np.random.default_rng(0), np.array([0])
     assert draw_moment(info_of(SECOND_US, audio=None), times_us, rng).second is None
     assert draw_moment(info_of(SECOND_US, video=None), times_us, rng).frame_us is None
+
+
+class Noting:
+    """A judge that keeps what it is given, and has a remark on each sample."""
+
+    def __init__(self):
+        self.pieces = []
+
+    def take(self, samples):
+        self.pieces.append(list(samples))
+        return [(ProblemKind.BAD_BOXES, sample.row.columns["path"]) for sample in samples]
+
+
+def test_judges_get_what_the_encoder_sees_the_whole_frame_and_the_second(loaded, collection):
+    encoder, _ = loaded
+    judge = Noting()
+    items = load_items_from_model(NotingEncoder(), collection, judges=(judge,))
+    (samples,) = judge.pieces
+    assert [sample.row.columns["path"] for sample in samples] == list(items.names)  # the copy is not judged again
+    seen = [sample for sample in samples if sample.look is not None]
+    for sample, square in zip(seen, encoder.squares[:-1], strict=True):
+        np.testing.assert_array_equal(sample.look, square)
+    assert seen[0].frame.shape == (128, 128, 3)
+    assert seen[-1].frame.shape == (128, 171, 3)  # 160 x 120, the shorter side at 128
+    np.testing.assert_array_equal(seen[-1].frame[8:120, 29:141], seen[-1].look)
+    waveforms = [sample.waveform for sample in samples if sample.waveform is not None]
+    np.testing.assert_array_equal(waveforms, encoder.waveforms[:-1])
+
+
+def test_what_judges_remark_is_among_the_problems(collection):
+    items = load_items_from_model(NotingEncoder(), collection, judges=(Noting(),))
+    named = {problem.kind: problem.names for problem in items.problems}
+    assert named[ProblemKind.BAD_BOXES] == tuple(sorted(items.names))
+
+
+def test_a_judge_of_an_encoder_of_many_frames_gets_no_whole_frame(collection):
+    judge = Noting()
+    encoder = NotingEncoder(front_end=replace(SMALL_FRONT_END, num_frames=3))
+    load_items_from_model(encoder, collection, judges=(judge,))
+    assert all(sample.frame is None for sample in judge.pieces[0])
+    assert judge.pieces[0][0].look.shape == (3, 112, 112, 3)
+
+
+def test_rows_are_read_in_pieces_whose_partners_are_a_fair_draw_and_listed_in_the_order_of_the_manifest(
+    tmp_path, monkeypatch
+):
+    names = [f"{number:02}.png" for number in range(20)]
+    for number, name in enumerate(names):
+        Image.new("RGB", (120, 120), (number, 0, 0)).save(tmp_path / name)
+    settings = write_manifest(tmp_path, dict.fromkeys(names, "a"))
+    monkeypatch.setattr(drawn, "ITEMS_AT_A_TIME", 8)
+    judge, encoder = Noting(), NotingEncoder(modalities=(Modality.IMAGE,))
+    encoder.encode_images = lambda frames: np.eye(20, dtype=np.float32)[frames[:, 0, 0, 0]]
+    items = load_items_from_model(encoder, settings, judges=(judge,))
+    assert items.names == tuple(names)
+    np.testing.assert_array_equal(items.vectors[Modality.IMAGE].vector, np.eye(20))  # each its own, not another's
+    pieces = [[sample.row.columns["path"] for sample in piece] for piece in judge.pieces]
+    assert sorted(map(len, pieces)) == [6, 7, 7]
+    assert sorted(name for piece in pieces for name in piece) == names
+    assert pieces[0] != names[:7]
+
+
+def test_pieces_depend_on_the_seed_alone_and_none_is_left_with_a_single_row():
+    assert drawn.pieces(130, 4) == drawn.pieces(130, 4) != drawn.pieces(130, 5)
+    for count in (1, 2, 63, 64, 65, 129, 1000):
+        pieces = drawn.pieces(count, 0)
+        assert sorted(index for piece in pieces for index in piece) == list(range(count))
+        assert max(map(len, pieces)) <= 64
+        assert min(map(len, pieces)) >= min(count, 32)
+    first = [drawn.pieces(640, seed)[0] for seed in range(30)]
+    assert 290 < np.mean(first) < 350  # from all of the manifest, not from its beginning

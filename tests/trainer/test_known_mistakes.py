@@ -123,4 +123,4 @@ def test_8_a_clip_gives_many_pairs(cached_clip, tiny_config):
 
 
 def test_9_the_gain_of_graded_relevance_is_two_to_its_power_minus_one():
-    assert Gain.GRADED.of(np.arange(5)).tolist() == [0, 1, 3, 7, 15]
+    assert Gain.EXPONENTIAL.of(np.arange(5.0)).tolist() == [0, 1, 3, 7, 15]
