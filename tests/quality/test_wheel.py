@@ -29,6 +29,7 @@ def test_the_wheel_holds_every_module(shipped):
 
 def test_the_wheel_holds_what_is_not_python(shipped):
     assert {"avsearch/py.typed", "migrations/script.py.mako"} <= shipped
+    assert {"avsearch/evaluation/page/page.html.jinja", "avsearch/evaluation/page/page.css"} <= shipped
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in shipped)
 
 

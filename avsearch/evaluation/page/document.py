@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 import numpy as np
-from markupsafe import Markup
 
 from avsearch.evaluation.classes import class_scores, confusion
 from avsearch.evaluation.page import sections, tables
@@ -65,7 +64,7 @@ def page_html(report: Report, localizers: Sequence[Localizer | None], progress: 
     found = embedding_map(first.items, seed=seed)
     template = _environment().get_template("page.html.jinja")
     return template.render(
-        css=Markup(_resource("page.css")),  # a file of ours
+        css=_resource("page.css"),
         report=report,
         first=first,
         whose=_whose(report),

@@ -123,7 +123,8 @@ def _drawn_pairs(
     order = [both[it] for it in np.random.default_rng([seed, _STREAM]).permutation(len(both))]
     labels = evaluation.items.labels
     for item in _of_different_labels(order, labels):
-        partner = next((it for it in order[::-1] if not labels[it] & labels[item]), None)
+        place = order.index(item)
+        partner = next((it for it in order[place:] + order[:place] if not labels[it] & labels[item]), None)
         if partner is not None:
             image, *sounds = (
                 shown_moment(evaluation, it, modality, moments[modality][it])

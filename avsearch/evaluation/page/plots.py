@@ -36,7 +36,7 @@ MOST_NUMBERS = 15  # classes of a matrix whose cells bear numbers
 MOST_LETTERS = 26
 PANEL_INCHES = 2.85  # as wide as a column of four, and readable on a phone
 LINE_INCHES = 0.17
-_SHOW = "\u200b"  # takes no room; a name that begins with an underscore would be left out of a legend
+_SHOW = "\u200b"  # takes no room; matplotlib 3.9 leaves names that begin with an underscore out of a legend
 _STYLE: Any = {
     "font.size": 9.0,
     "font.family": ["sans-serif"],

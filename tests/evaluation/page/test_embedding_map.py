@@ -16,7 +16,7 @@ LABELS = ["bell", "bird", "car"] * 15
 ELSEWHERE = """
 import numpy as np
 from avsearch.evaluation.page.embedding_map import _placed
-vectors = np.random.default_rng(0).standard_normal((60, 8))
+vectors = np.random.default_rng(0).standard_normal((510, 60))
 print(_placed(vectors, 3).tobytes().hex())
 """
 
@@ -30,7 +30,7 @@ def test_moments_of_a_class_lie_together(items_of):
 
 
 def test_two_processes_place_alike():
-    vectors = np.random.default_rng(0).standard_normal((60, 8))
+    vectors = np.random.default_rng(0).standard_normal((510, 60))
     command = [sys.executable, "-c", ELSEWHERE]
     outputs = {subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() for _ in range(2)}
     assert outputs == {module._placed(vectors, 3).tobytes().hex()}

@@ -63,6 +63,8 @@ def test_the_seed_draws_the_items(evaluation_of):
     evaluation = evaluation_of(LABELS * 4)
     names = [[image.name for image, _ in _drawn_pairs(evaluation, seed)] for seed in (0, 0, 1)]
     assert names[0] == names[1] != names[2]
+    foreign = {other.name for _, (_, other) in _drawn_pairs(evaluation, 0)}
+    assert len(foreign) > 1
 
 
 def test_a_clip_that_is_gone_is_said_and_one_class_alone_has_no_pairs(evaluation_of):

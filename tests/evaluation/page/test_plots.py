@@ -59,7 +59,7 @@ def test_names_in_figures_are_short_lines():
 def test_two_processes_draw_alike_and_a_user_s_settings_change_nothing():
     here = curve_plot("t", [Line("a", RANKS)], CHANCE).src
     done = subprocess.run([sys.executable, "-c", ELSEWHERE], capture_output=True, text=True, check=True)
-    with mpl.rc_context({"font.size": 30, "lines.linewidth": 9}):
+    with mpl.rc_context({"axes.linewidth": 9, "xtick.major.size": 20}):
         assert curve_plot("t", [Line("a", RANKS)], CHANCE).src == here == done.stdout.strip()
 
 

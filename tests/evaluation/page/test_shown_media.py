@@ -2,12 +2,22 @@
 
 import io
 import wave
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from avsearch.evaluation.page.shown_media import SOUND_RATE_HZ, THUMBNAIL_PX, Wanted, lowered, read_shown, wav_of
+from avsearch.errors import MediaError
+from avsearch.evaluation.page.shown_media import (
+    SOUND_RATE_HZ,
+    THUMBNAIL_PX,
+    Wanted,
+    lowered,
+    read_shown,
+    wav_of,
+    why,
+)
 from avsearch.moments import Modality, Silent
 from tests.media.clips import make_clip, number_of, tones, write_wav
 
@@ -80,7 +90,13 @@ def test_what_cannot_be_read_says_why_without_its_folder(tmp_path):
         assert shown.jpeg is None
         assert shown.wav is None
         assert str(tmp_path) not in shown.failure
-    assert "no such file" in gone.failure
+    assert gone.failure == "there is no such file."
+
+
+def test_a_reason_keeps_the_name_and_loses_the_folder():
+    error = MediaError("/media/me/a.mp4: its index names /media/me/a.mp4 twice.")
+    assert why(error, Path("/media/me/a.mp4")) == "its index names a.mp4 twice."
+    assert why(PermissionError(13, "Permission denied", "/media/me/a.mp4"), Path("a.mp4")) == "Permission denied"
 
 
 def test_what_a_lower_rate_cannot_hold_is_cut_off_and_does_not_fold_over():
