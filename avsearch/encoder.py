@@ -66,7 +66,8 @@ class Encoder:
         """Squares of the moments (`front_end.centre_square`) -> (B, D) float32 unit rows.
 
         They are (B, side, side, 3) uint8; or (B, T, side, side, 3) where the front end asks for T frames around a
-        moment; flow is computed here if it asks for that.
+        moment; or, if it asks for flow, (B, side, side, 3 + 2 (T - 1)) as `media.read_looks` gives them. Of bare
+        squares of T frames the flow is computed here: near their edges it is less sure than that of whole frames.
         """
         return self._encode(
             frames, lambda batch: self._network.embed_images(self._images(batch)), self.batch_size(Modality.IMAGE)
@@ -161,7 +162,7 @@ class Encoder:
         return torch.autocast(self._device.type, torch.bfloat16, enabled=fast_bfloat16(self._device))
 
     def _images(self, frames: np.ndarray) -> torch.Tensor:
-        seen = flow_images(frames) if self.front_end.flow else frames
+        seen = flow_images(frames) if self.front_end.flow and frames.ndim == 5 else frames
         return features.channels_last(features.image_tensor(self._on_device(seen), self.front_end))
 
     def _whole(self, frames: np.ndarray) -> torch.Tensor:

@@ -129,4 +129,3 @@ def _row(manifest: Path, record: dict[str, str]) -> ManifestRow:
         split=record["split"].strip(),
         columns=MappingProxyType(record),
     )
-

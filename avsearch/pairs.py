@@ -84,7 +84,12 @@ def negative_partners(media: np.ndarray, rng: np.random.Generator) -> np.ndarray
     Raises:
         ValueError: all rows are of one media.
     """
-    others = media[:, None] != media[None, :]
-    if not others.any(axis=1).all():
+    _, group, sizes = np.unique(media, return_inverse=True, return_counts=True)
+    if len(sizes) < 2:
         raise ValueError("negatives need at least two media in a batch")
-    return np.array([rng.choice(np.flatnonzero(row)) for row in others], np.int64)
+    nth = rng.integers(0, len(media) - sizes[group])  # of the rows of other media, one that is drawn
+    rows, first = np.argsort(group, kind="stable"), np.cumsum(sizes) - sizes
+    others_before = rows - (np.arange(len(media)) - first[group[rows]])  # each row, and ascending in each group
+    step = len(media) + 1  # so that one search serves all groups
+    own_before = np.searchsorted(group[rows] * step + others_before, group * step + nth, side="right")
+    return np.asarray(nth + own_before - first[group], np.int64)

@@ -76,6 +76,15 @@ def test_a_negative_is_never_of_the_same_media(media, seed):
     assert (media[partners] != media).all()
 
 
+@given(media=MEDIA, seed=st.integers(0, 2**32))
+def test_negatives_are_those_that_a_plain_loop_draws(media, seed):
+    rng = np.random.default_rng(seed)
+    loop = [rng.choice([row for row in range(len(media)) if media[row] != own]) for own in media]
+    again = np.random.default_rng(seed)
+    assert pairs.negative_partners(media, again).tolist() == loop
+    assert again.random() == rng.random()
+
+
 def test_every_row_of_another_media_is_as_likely_a_negative():
     media = np.array([0, 0, 1, 2, 2])
     rng = np.random.default_rng(0)

@@ -21,7 +21,7 @@ from avsearch.moments import Failed, Modality, Progress
 from trainer import cca
 from trainer.cache import fill_cache
 from trainer.cca import Alignment, CanonicalAnalysis, PairStatistics
-from trainer.dataset import Clips
+from trainer.dataset import Clips, evenly_chosen
 from trainer.pair_vectors import PAIRS_PER_CLIP, Networks, PairVectors, load_networks, pair_vectors
 from trainer.runlog import provenance
 from trainer.sources import without_training_media
@@ -165,7 +165,7 @@ def _clips(job: AlignJob, networks: Networks, progress: Progress) -> tuple[Clips
         return train, None, failures
     found, more = fill_cache(validating, cache, front_end, progress)
     found, both = without_training_media(found, train.clips)
-    val = Clips.of(found[:_MOST_VALIDATION_CLIPS])
+    val = Clips.of(evenly_chosen(found, _MOST_VALIDATION_CLIPS))
     return train, val if val.num_media >= 2 else None, failures + more + both
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -30,10 +31,9 @@ class SoundShake:
     kept_columns: torch.Tensor
     moved: torch.Tensor
 
-    def to(self, device: torch.device) -> SoundShake:
-        return SoundShake(
-            *(part.to(device) for part in (self.curve, self.kept_rows, self.kept_columns, self.moved))
-        )
+    def each(self, change: Callable[[torch.Tensor], torch.Tensor]) -> SoundShake:
+        """The same of changed tensors, such as those on another device."""
+        return SoundShake(*map(change, (self.curve, self.kept_rows, self.kept_columns, self.moved)))
 
     def rows(self, rows: slice) -> SoundShake:
         """What happens to some of the sounds."""
@@ -59,8 +59,9 @@ class PictureShake:
     angle: torch.Tensor
     erased: torch.Tensor
 
-    def to(self, device: torch.device) -> PictureShake:
-        return PictureShake(self.angle.to(device), self.erased.to(device))
+    def each(self, change: Callable[[torch.Tensor], torch.Tensor]) -> PictureShake:
+        """The same of changed tensors, such as those on another device."""
+        return PictureShake(change(self.angle), change(self.erased))
 
     def rows(self, rows: slice) -> PictureShake:
         """What happens to some of the pictures."""

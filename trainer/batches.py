@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -13,38 +13,51 @@ import torch
 
 from trainer.augmentation import PictureShake, SoundShake, picture_shake, sound_shake
 from trainer.config import TrainConfig
-from trainer.draws import ClipOutline, Draw, drawn_batch, drawn_rows, random_of_row
+from trainer.draws import ClipOutline, Draw, drawn_batch, drawn_rows, random_numbers
 
 
 @dataclass(frozen=True)
-class Batch:
-    """One positive pair of each of B draws.
+class Pairs:
+    """Frames and their seconds.
 
     `frames` (B, ...) uint8, rows as `trainer.moments.Picture.stacked` says; `sounds` (B, 48000) float32; `media`
-    (B,) int64, equal for clips of one video; `partner` (B,) int64: whose sound makes a negative of each frame.
-    `negative_sounds` (B, 48000) float32 is there where negatives are not cut as positives are: then it holds the
-    negative of each frame, a second of its partner's clip, and `sounds[partner]` is not used.
-
-    Where several processes share a batch, B counts the rows of this one, and `partner` those of the whole batch.
+    (B,) int64, equal for clips of one video.
     """
 
     frames: torch.Tensor
     sounds: torch.Tensor
     media: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Batch(Pairs):
+    """One positive pair of each of B draws.
+
+    `partner` (B,) int64: whose sound makes a negative of each frame. `negative_sounds` (B, 48000) float32 is there
+    where negatives are not cut as positives are: then it holds the negative of each frame, a second of its
+    partner's clip, and `sounds[partner]` is not used.
+
+    Where several processes share a batch, B counts the rows of this one, and `partner` those of the whole batch.
+    """
+
     partner: torch.Tensor
     shake: SoundShake | None = None
     picture_shake: PictureShake | None = None
     negative_sounds: torch.Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
+        """On a device; from pinned memory the copies go on beside what the processor does next."""
+        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def _each(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Batch:
         return Batch(
-            frames=self.frames.to(device),
-            sounds=self.sounds.to(device),
-            media=self.media.to(device),
-            partner=self.partner.to(device),
-            shake=self.shake and self.shake.to(device),
-            picture_shake=self.picture_shake and self.picture_shake.to(device),
-            negative_sounds=None if self.negative_sounds is None else self.negative_sounds.to(device),
+            frames=change(self.frames),
+            sounds=change(self.sounds),
+            media=change(self.media),
+            partner=change(self.partner),
+            shake=self.shake and self.shake.each(change),
+            picture_shake=self.picture_shake and self.picture_shake.each(change),
+            negative_sounds=None if self.negative_sounds is None else change(self.negative_sounds),
         )
 
 
@@ -54,6 +67,28 @@ class Rendered(NamedTuple):
     frames: torch.Tensor
     sounds: torch.Tensor
     negative_sounds: torch.Tensor | None
+
+
+@dataclass(frozen=True)
+class PinnedClips:
+    """Clips whose rendered pictures and sounds lie in memory that a GPU reads by itself."""
+
+    clips: ClipSource
+
+    @property
+    def media(self) -> np.ndarray:
+        return self.clips.media
+
+    def outline(self, number: int) -> ClipOutline:
+        """What drawing from a clip has to know of it."""
+        return self.clips.outline(number)
+
+    def render(self, draws: Sequence[Draw], config: TrainConfig) -> Rendered:
+        """As the clips do."""
+        frames, sounds, negatives = self.clips.render(draws, config)
+        return Rendered(
+            frames.pin_memory(), sounds.pin_memory(), None if negatives is None else negatives.pin_memory()
+        )
 
 
 class ClipSource(Protocol):
@@ -93,8 +128,8 @@ def _training_batch(
     chosen, partner, rng = drawn_batch(clips.media, config, seed=seed, step=step)
     shake, shake_pictures = sound_shake(len(chosen), config, rng), picture_shake(len(chosen), config, rng)
     rows = slice(len(chosen) * rank // world, len(chosen) * (rank + 1) // world)
-    of_row = random_of_row(seed, step)
-    draws = drawn_rows(clips.outline, chosen, partner, config, of_row, range(rows.start, rows.stop))
+    numbers = random_numbers(len(chosen), seed=seed, step=step)
+    draws = drawn_rows(clips.outline, chosen, partner, config, numbers, range(rows.start, rows.stop))
     rendered = clips.render(draws, config)
     return Batch(
         frames=rendered.frames,

@@ -21,7 +21,7 @@ from trainer.room import clips_bytes, free_bytes, require_room, sample, unwritab
 from trainer.shards import Kept, ShardWriter, load
 from trainer.tars import TarMember, copied, member_hash, sweep_copies
 
-VERSION = 2  # counts up whenever the same file gives other clips
+VERSION = 3  # counts up whenever the same file gives other clips
 _AHEAD = 8  # files handed out beyond those that every thread works on
 Source = Path | TarMember
 _NOTHING = Kept()

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from avsearch import pairs
 from avsearch.front_end import MOMENT_SAMPLES, FrontEnd
 from trainer.augmentation import changed
-from trainer.batches import Batch, Rendered
+from trainer.batches import Pairs, Rendered
 from trainer.cache import CachedClip
 from trainer.config import TrainConfig
 from trainer.draws import ClipOutline, Draw, SecondDraw, drawn_clips
 from trainer.moments import ClipArrays, middle_picture, outline, picture, second_around, second_at
+
+_OUTLINES_KEPT = 8192
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Clips:
     clips: Sequence[CachedClip]
     media: np.ndarray
     checked: np.ndarray
+    outlines: dict[int, ClipOutline] = field(default_factory=dict, compare=False)
 
     @classmethod
     def of(cls, clips: Sequence[CachedClip]) -> Clips:
@@ -48,8 +50,13 @@ class Clips:
         return arrays
 
     def outline(self, number: int) -> ClipOutline:
-        """What drawing from a clip has to know of it."""
-        return outline(self.read(number))
+        """What drawing from a clip has to know of it; kept for as many clips as take some ten megabytes."""
+        found = self.outlines.get(number)
+        if found is None:
+            found = outline(self.read(number)).apart()
+            if len(self.outlines) < _OUTLINES_KEPT:
+                self.outlines[number] = found
+        return found
 
     def render(self, draws: Sequence[Draw], config: TrainConfig) -> Rendered:
         """Read, cut and change what was drawn, on the CPU, row by row."""
@@ -74,7 +81,7 @@ def sources_of_step(clips: Clips, config: TrainConfig, *, seed: int, step: int) 
     return [clips.clips[number].source for number in chosen]
 
 
-def validation_pairs(clips: Clips, front_end: FrontEnd, *, pairs_per_clip: int, on_grid: bool = True) -> Batch:
+def validation_pairs(clips: Clips, front_end: FrontEnd, *, pairs_per_clip: int, on_grid: bool = True) -> Pairs:
     """Evenly spaced frames of each clip with their seconds, without augmentation: (B, ...) all at once.
 
     With `on_grid=False` the same frames come with seconds cut anywhere in their clips: what a network says of those
@@ -84,20 +91,25 @@ def validation_pairs(clips: Clips, front_end: FrontEnd, *, pairs_per_clip: int, 
     rng = np.random.default_rng(0)
     for number in range(len(clips.clips)):
         arrays = clips.read(number)
-        moments = outline(arrays).moments()
+        moments = outline(arrays).moments
         for place in np.unique(np.linspace(0, len(moments) - 1, pairs_per_clip).astype(int)):
             index = int(moments[place])
             anywhere = second_at(arrays, int(rng.integers(arrays.sound.size - MOMENT_SAMPLES + 1)))
             frames.append(middle_picture(arrays, index, front_end))
             sounds.append(second_around(arrays, int(arrays.frame_us[index])) if on_grid else anywhere)
             numbers.append(int(clips.media[number]))
-    media = np.array(numbers)
-    return Batch(
+    return Pairs(
         frames=torch.from_numpy(np.stack(frames)),
         sounds=torch.from_numpy(np.stack(sounds)),
-        media=torch.from_numpy(media),
-        partner=torch.from_numpy(pairs.negative_partners(media, np.random.default_rng(0))),
+        media=torch.tensor(numbers),
     )
+
+
+def evenly_chosen(clips: Sequence[CachedClip], most: int) -> list[CachedClip]:
+    """All of a few clips, else as many spread over them: a manifest may be in the order of its classes."""
+    if len(clips) <= most:
+        return list(clips)
+    return [clips[int(index)] for index in np.linspace(0, len(clips) - 1, most)]
 
 
 def middle_seconds(clips: Clips, numbers: Sequence[int]) -> torch.Tensor:
@@ -105,7 +117,7 @@ def middle_seconds(clips: Clips, numbers: Sequence[int]) -> torch.Tensor:
     seconds = []
     for number in numbers:
         arrays = clips.read(number)
-        moments_us = arrays.frame_us[outline(arrays).moments()]
+        moments_us = arrays.frame_us[outline(arrays).moments]
         seconds.append(second_around(arrays, int(moments_us[len(moments_us) // 2])))
     return torch.from_numpy(np.stack(seconds))
 

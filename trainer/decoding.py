@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from enum import Enum
 from pathlib import Path
 
 import numpy as np
 
 from avsearch import media, pairs
 from avsearch.errors import MediaError
-from avsearch.front_end import FRAMES_APART_US, SAMPLE_RATE_HZ, FrontEnd
+from avsearch.front_end import FRAMES_APART_US, MOMENT_SAMPLES, SAMPLE_RATE_HZ, FrontEnd, num_samples
 from avsearch.moments import SECOND_US, MediaInfo, Span
 from trainer.moments import ClipArrays
 
@@ -18,6 +19,13 @@ WHOLE_CLIP_US = 12 * SECOND_US
 WINDOW_US = 4 * SECOND_US
 MAX_WINDOWS = 30
 _INT16 = 32767
+
+
+class _Nothing(Enum):
+    """Why a window has no clip."""
+
+    SHORT = "no frame has a whole second around it"
+    SILENT = "those that have one have digital silence"
 
 
 def windows(info: MediaInfo) -> list[Span]:
@@ -37,11 +45,17 @@ def decode(path: Path, front_end: FrontEnd, *, done: Collection[int] = ()) -> It
     """
     info = examined(path)
     times_us = media.frame_times(path, info).times_us
+    found = set[_Nothing | None]()
     for number, window in enumerate(windows(info)):
         if number not in done:
             clip = _decode_window(path, info, window, times_us, front_end)
-            if clip is not None:
+            if isinstance(clip, _Nothing):
+                found.add(clip)
+            else:
+                found.add(None)
                 yield number, clip
+    if _Nothing.SILENT in found and None not in found and not done:
+        raise MediaError(f"{path}: its sound is silence.")
 
 
 def examined(path: Path) -> MediaInfo:
@@ -59,13 +73,17 @@ def examined(path: Path) -> MediaInfo:
 
 def _decode_window(
     path: Path, info: MediaInfo, window: Span, times_us: np.ndarray, front_end: FrontEnd
-) -> ClipArrays | None:
-    """The sound of a window, and its frames as the front end needs them; None where no frame has a whole second."""
+) -> ClipArrays | _Nothing:
+    """The sound of a window, and its frames as the front end needs them; or why there is no moment in it."""
     sound = media.read_sound(path, info, window)
     end_us = window.start_us + sound.size * SECOND_US // SAMPLE_RATE_HZ
+    kept = np.rint(sound * _INT16).astype(np.int16)
     whole = pairs.has_whole_second(times_us, start_us=window.start_us, end_us=end_us)
     if not whole.any():
-        return None
+        return _Nothing.SHORT
+    whole[whole] = _are_heard(kept, times_us[whole] - window.start_us)
+    if not whole.any():
+        return _Nothing.SILENT
     if front_end.num_frames == 1:
         wanted = pairs.thinned(times_us[whole], apart_us=SECOND_US // FRAMES_PER_SECOND)
     else:
@@ -74,8 +92,9 @@ def _decode_window(
     frames = list(media.read_frames(path, info, wanted.tolist(), short_side=front_end.short_side))
     shown_us = np.array([frame.time_us for frame in frames], np.int64)
     is_moment = pairs.has_whole_second(shown_us, start_us=window.start_us, end_us=end_us)
+    is_moment[is_moment] = _are_heard(kept, shown_us[is_moment] - window.start_us)
     if not is_moment.any():
-        return None
+        return _Nothing.SHORT
     chosen = np.flatnonzero(is_moment)
     if front_end.num_frames > 1:
         chosen = np.searchsorted(shown_us, pairs.nearest(shown_us, _grid(shown_us)))
@@ -83,11 +102,22 @@ def _decode_window(
     return ClipArrays(
         frames=rgb,
         frame_us=shown_us[chosen],
-        times_us=times_us[whole],
-        sound=np.rint(sound * _INT16).astype(np.int16),
+        times_us=np.union1d(times_us[whole], shown_us[is_moment]),
+        sound=kept,
         start_us=window.start_us,
         flow=_flow(rgb) if front_end.flow else None,
     )
+
+
+def _are_heard(sound: np.ndarray, middles_us: np.ndarray) -> np.ndarray:
+    """(N,) int16, (M,) times from its start -> (M,) bool: whether the whole second around each is not silence.
+
+    A second of digital silence goes with every picture: a network can learn nothing from it.
+    """
+    heard = np.concatenate([[0], np.cumsum(sound != 0)])
+    first = np.array([num_samples(int(it)) for it in middles_us - pairs.HALF_SECOND_US], np.int64)
+    last = np.minimum(first + MOMENT_SAMPLES, sound.size)
+    return np.asarray(heard[last] > heard[first])
 
 
 def _grid(times_us: np.ndarray) -> np.ndarray:

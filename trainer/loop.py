@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import errno
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from avsearch.device import choose_device
-from avsearch.errors import TrainingError
+from avsearch.errors import TrainingError, WeightsError
 from avsearch.models.header import WeightsHeader
 from avsearch.models.network import Network
 from avsearch.models.networks import save_network
 from avsearch.models.weights import read_header
 from avsearch.moments import Failed, Modality, Progress, Silent
 from trainer.batches import Batch
-from trainer.beginning import EVALUATIONS, begin, checkpoint_path, rank_batches
-from trainer.checkpoint import load_checkpoint, save_checkpoint
+from trainer.beginning import EVALUATIONS, begin, rank_batches
+from trainer.checkpoint import checkpoint_path, has_begun, load_checkpoint, save_checkpoint
 from trainer.config import TrainJob
 from trainer.dataset import sources_of_step
 from trainer.distributed import Ranks, device_of_rank, joined
+from trainer.memory import enough_memory
 from trainer.preparation import Run, prepare
 from trainer.runlog import RunLog, provenance, write_run
 from trainer.schedule import learning_rate
-from trainer.step import Learner, NotANumberError, update
+from trainer.step import Learner, NotANumberError, uncompiled, update
 from trainer.validation import Validation, validate
 
 _CHECKPOINT_S = 60.0  # as much work as a kill may cost
@@ -64,16 +66,22 @@ def train(job: TrainJob, progress: Progress) -> Trained:
         MediaError, ManifestError: see `sources.find_sources`.
     """
     device = choose_device(device_of_rank(job.device))
-    with joined(device) as ranks:
+    with joined(device) as ranks, _enough_disk(job):
         ranks.share(job.config.batch_size)
-        try:
-            return _train(replace(job, device=str(device)), ranks, progress if ranks.is_first else Silent())
-        except OSError as error:
-            if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
-                raise
-            raise TrainingError(
-                f"{job.out}: the disk is full.", hint="Free some space, then go on with --resume."
-            ) from error
+        return _train(replace(job, device=str(device)), ranks, progress if ranks.is_first else Silent())
+
+
+@contextmanager
+def _enough_disk(job: TrainJob) -> Iterator[None]:
+    """A full disk is one sentence, whatever was being written."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        raise TrainingError(
+            f"{job.out}: the disk is full.", hint="Free some space, then go on with --resume."
+        ) from error
 
 
 def _train(job: TrainJob, ranks: Ranks, progress: Progress) -> Trained:
@@ -81,28 +89,58 @@ def _train(job: TrainJob, ranks: Ranks, progress: Progress) -> Trained:
         if ranks.is_first:
             _refuse_taken_folder(job)
         run, failures = prepare(job, progress)
-    ranks.share(run.config.rows(len(run.train.clips)))
-    one, state = begin(run, ranks)
-    about = provenance(run.train, seed=job.seed)
-    log = RunLog.open(job.out, step=state["step"]) if ranks.is_first else None
+    rows = run.config.rows(len(run.train.clips))
+    ranks.share(rows)
+    fits = enough_memory(run.device, run.config, rows=rows, world=ranks.world, has_begun=lambda: has_begun(job))
+    with fits:
+        return _trained(run, ranks, progress, failures)
+
+
+def _trained(run: Run, ranks: Ranks, progress: Progress, failures: Sequence[Failed]) -> Trained:
+    job = run.job
+    run, one, state = begin(run, ranks, progress)
+    about = provenance(run.train, seed=job.seed) | {name: state[name] for name in ("command", "resumed")}
     if ranks.is_first:
         write_run(job.out, about | _settings(run, ranks, state))
-    state = _steps(_Course(run, ranks, one, log), state, progress)
+    with _opened_log(job, ranks, state["step"]) as log:
+        state = _steps(_Course(run, ranks, one, log), state, progress)
     best = Validation(**state["best"])
     reached = {"validation": asdict(best), "best_step": state["best_step"], "steps": state["steps"]}
     with ranks.first_alone():
         if log is not None:
             load_checkpoint(checkpoint_path(job, "best"), one)
-            save_network(job.out / "encoder.safetensors", one.network, _header(run, one.network, about | reached))
+            _save_weights(run, one.network, about | reached)
             write_run(job.out, about | _settings(run, ranks, state) | reached)
-            log.close()
             log.draw_curve()
     weights = job.out / "encoder.safetensors"
     return Trained(weights, read_header(weights), state["steps"], best, failures)
 
 
+@contextmanager
+def _opened_log(job: TrainJob, ranks: Ranks, step: int) -> Iterator[RunLog | None]:
+    """The log of the first rank, which goes on after `step` steps; closed, however the steps end."""
+    if not ranks.is_first:
+        yield None
+        return
+    log = RunLog.open(job.out, step=step)
+    try:
+        yield log
+    except BaseException:
+        with suppress(OSError):  # it is told already
+            log.close()
+        raise
+    log.close()
+
+
+def _save_weights(run: Run, network: Network, about: dict[str, Any]) -> None:
+    try:
+        save_network(run.job.out / "encoder.safetensors", network, _header(run, network, about))
+    except WeightsError as error:
+        raise TrainingError(error.message, hint="Free some space, then go on with --resume.") from error
+
+
 def _refuse_taken_folder(job: TrainJob) -> None:
-    if not job.resume and (job.out / "checkpoints").exists():
+    if not job.resume and has_begun(job):
         raise TrainingError(
             f"{job.out}: holds another training run.", hint="Add --resume to go on with it, or name another --out."
         )
@@ -124,6 +162,8 @@ def _steps(course: _Course, state: dict[str, Any], progress: Progress) -> dict[s
     for step, batch in zip(steps, rank_batches(run, course.ranks, steps), strict=True):
         rate = learning_rate(run.config, step, steps=state["steps"], num_clips=len(run.train.clips))
         loss = _update(run, one, batch, step, rate)
+        if step == steps.start and (reason := uncompiled(one)):
+            progress.say(f"Training goes on without torch.compile, which failed: {reason}")
         state = state | {"step": step + 1}
         if log is not None:
             log.add_step(step, loss, rate)
@@ -148,7 +188,8 @@ def _update(run: Run, one: Learner, batch: Batch, step: int, rate: float) -> flo
         named = ", ".join(map(str, files[:_NAMED_FILES]))
         raise TrainingError(
             f"The loss of step {step + 1} is no number; its batch held {named} and others ({listed} has all).",
-            hint="Take out a file that is at fault, or train into another --out with another --seed.",
+            hint="Move a file that is at fault away and go on with --resume: the run then does without it, and "
+            "draws other batches. Or train into another --out with another --seed.",
         ) from error
 
 

@@ -19,7 +19,7 @@ class ClipArrays:
     Attributes:
         frames: (T, H, W, 3) uint8.
         frame_us: (T,) int64, the true time of each.
-        times_us: (M,) int64, ascending: every frame time of the video around which there is a whole second.
+        times_us: (M,) int64, ascending: every frame time of the video with a whole second around it, not silence.
         sound: (N,) int16 at 48 kHz.
         start_us: when its first sample is.
         flow: (T - 1, H, W, 2) uint8 from each frame to the next, as `avsearch.flow` gives it; None without flow.

@@ -67,8 +67,9 @@ class AVC(nn.Module):
 class InfoNCE(nn.Module):
     """Each clip's frame must find its own second among all seconds of the batch, and the other way round.
 
-    Sounds of the same video are neither positive nor negative. The network's own judgement learns beside it, on
-    fixed vectors, so that the network can also say whether a pair corresponds.
+    Sounds of the same video are neither positive nor negative. A network that compares in several ways learns by
+    the sum of their contrasts. Its own judgement learns beside it, so that the network can also say whether a pair
+    corresponds; on fixed vectors, unless the network asks otherwise.
 
     Args:
         hardness: negatives weigh as exp(hardness * similarity), 1 on average; 0 weighs all alike.
@@ -83,16 +84,17 @@ class InfoNCE(nn.Module):
 
     def forward(self, network: Network, perceived: Perceived) -> torch.Tensor:
         """The mean loss over B frames and B seconds."""
-        contrast = info_nce_loss(
-            network.similarity(perceived.seen, perceived.heard),
-            perceived.media,
-            self.log_scale.exp().clamp(max=MAX_SCALE),
-            hardness=self.hardness,
-            weights=doubt(network, perceived, self.false_negatives) if self.false_negatives else None,
-        )
-        fixed = perceived.apart()
-        elsewhere = fixed.heard[fixed.partner] if fixed.elsewhere is None else fixed.elsewhere
-        return contrast + avc_loss(network, fixed.seen, fixed.heard, elsewhere)
+        weights = doubt(network, perceived, self.false_negatives) if self.false_negatives else None
+        scale = self.log_scale.exp().clamp(max=MAX_SCALE)
+        contrast = torch.stack(
+            [
+                info_nce_loss(similarity, perceived.media, scale, hardness=self.hardness, weights=weights)
+                for similarity in network.similarities(perceived.seen, perceived.heard)
+            ]
+        ).sum()
+        judged = perceived if network.judgement_teaches else perceived.apart()
+        elsewhere = judged.heard[judged.partner] if judged.elsewhere is None else judged.elsewhere
+        return contrast + avc_loss(network, judged.seen, judged.heard, elsewhere)
 
 
 class MultiInfoNCE(nn.Module):
@@ -111,7 +113,8 @@ class MultiInfoNCE(nn.Module):
         super().__init__()
         self.within = within
         self.log_scale = nn.Parameter(torch.tensor(-math.log(INITIAL_TEMPERATURE)))
-        self.log_scales_within = nn.Parameter(torch.full((2,), -math.log(INITIAL_TEMPERATURE_WITHIN)))
+        if within:  # parameters that no loss uses are an error where several processes train
+            self.log_scales_within = nn.Parameter(torch.full((2,), -math.log(INITIAL_TEMPERATURE_WITHIN)))
 
     def forward(self, network: Network, perceived: Perceived) -> torch.Tensor:
         """The mean loss over B frames and B seconds."""

@@ -19,7 +19,7 @@ from avsearch.models.network import Embedder
 from avsearch.models.networks import load_network
 from avsearch.models.weights import read_usable_header
 from avsearch.moments import Modality, Progress
-from trainer.batches import Batch
+from trainer.batches import Pairs
 from trainer.dataset import Clips, validation_pairs
 
 PAIRS_PER_CLIP = 4
@@ -58,7 +58,7 @@ class Networks:
         return {SHARED: self.image} if self.image is self.audio else {IMAGE: self.image, AUDIO: self.audio}
 
     @torch.inference_mode()
-    def embed(self, batch: Batch) -> PairVectors:
+    def embed(self, batch: Pairs) -> PairVectors:
         """Pairs -> what is searched by, computed as in use."""
         seen, heard = [], []
         with torch.autocast(self.device.type, torch.bfloat16, enabled=fast_bfloat16(self.device)):
@@ -98,10 +98,7 @@ def load_networks(models: Sequence[Path], device: str) -> Networks:
 
 
 def pair_vectors(networks: Networks, clips: Clips, progress: Progress) -> Iterator[PairVectors]:
-    """Of evenly spaced pairs of every clip, some media at a time.
-
-    Two media at least go together, since each pair of a batch has a partner in another one.
-    """
+    """Of evenly spaced pairs of every clip, some media at a time."""
     for numbers in np.array_split(np.arange(clips.num_media), max(clips.num_media // _MEDIA_AT_A_TIME, 1)):
         chosen = np.flatnonzero(np.isin(clips.media, numbers))
         some = Clips([clips.clips[int(index)] for index in chosen], clips.media[chosen], clips.checked[chosen])

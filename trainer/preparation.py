@@ -12,12 +12,14 @@ from avsearch.device import choose_device
 from avsearch.errors import TrainingError
 from avsearch.front_end import FrontEnd
 from avsearch.moments import Failed, Progress
-from trainer.batches import Batch, ClipSource
+from trainer.batches import ClipSource, Pairs, PinnedClips
 from trainer.cache import CachedClip, fill_cache
 from trainer.config import TrainConfig, TrainJob
-from trainer.dataset import Clips, middle_seconds, validation_pairs
+from trainer.dataset import Clips, evenly_chosen, middle_seconds, validation_pairs
+from trainer.membership import split
+from trainer.memory import is_out_of_memory
 from trainer.resident import ResidentClips
-from trainer.sources import find_sources, hold_out, without_training_media
+from trainer.sources import find_sources, without_training_media
 
 _PAIRS_PER_VALIDATION_CLIP = 4
 _MOST_VALIDATION_CLIPS = 256
@@ -37,7 +39,7 @@ class Run:
     train: Clips
     source: ClipSource
     val: Clips
-    held_out: Batch
+    held_out: Pairs
 
 
 def prepare(job: TrainJob, progress: Progress) -> tuple[Run, list[Failed]]:
@@ -48,13 +50,14 @@ def prepare(job: TrainJob, progress: Progress) -> tuple[Run, list[Failed]]:
     clips, failures = fill_cache(sources.train, cache, front_end, progress)
     failures = [*sources.failures, *failures]
     if sources.val is None:
-        train_clips, val_clips = hold_out(clips)
+        train_clips, val_clips = split(clips, job)
     else:
         train_clips = clips
         val_clips, more = fill_cache(sources.val, cache, front_end, progress)
         val_clips, both = without_training_media(val_clips, train_clips)
         failures += more + both
-    train, val = _clips(train_clips, failures), _clips(val_clips[: _num_held_out(front_end)], failures)
+    train = _clips(train_clips, failures)
+    val = _clips(evenly_chosen(val_clips, _num_held_out(front_end)), failures)
     config = replace(job.config, front_end=_measured(train, job.config))
     device = choose_device(job.device)
     source = _source(train, config.front_end, device)
@@ -63,15 +66,22 @@ def prepare(job: TrainJob, progress: Progress) -> tuple[Run, list[Failed]]:
 
 def _source(train: Clips, front_end: FrontEnd, device: torch.device) -> ClipSource:
     """The clips in the memory of a GPU, where they leave enough of it to training, else in the cache."""
-    if device.type != "cuda" or front_end.num_frames > 1:
+    if device.type != "cuda":
         return train
     free_bytes, _ = torch.cuda.mem_get_info(device)
-    if sum(clip.record.num_bytes for clip in train.clips) > _RESIDENT_PART * free_bytes:
-        return train
-    return ResidentClips.of((train.read(number) for number in range(len(train.clips))), train.media, device)
+    fits = sum(clip.record.num_bytes for clip in train.clips) <= _RESIDENT_PART * free_bytes
+    if front_end.num_frames > 1 or not fits:
+        return PinnedClips(train)
+    try:
+        return ResidentClips.of((train.read(number) for number in range(len(train.clips))), train.media, device)
+    except RuntimeError as error:  # somebody else has taken what was free
+        if not is_out_of_memory(error):
+            raise
+        torch.cuda.empty_cache()
+        return PinnedClips(train)
 
 
-def held_out(val: Clips, front_end: FrontEnd, *, on_grid: bool = True) -> Batch:
+def held_out(val: Clips, front_end: FrontEnd, *, on_grid: bool = True) -> Pairs:
     """The pairs that validate, see `validation_pairs`."""
     return validation_pairs(val, front_end, pairs_per_clip=_PAIRS_PER_VALIDATION_CLIP, on_grid=on_grid)
 

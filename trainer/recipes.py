@@ -107,7 +107,8 @@ def avol_attention(size: str = "small") -> TrainConfig:
 def avol_nce(size: str = "small") -> TrainConfig:
     """AVOL-Net over cosines, the best place of each frame contrasted with every second of the batch.
 
-    InfoNCE over the maximum of the map, as in EZ-VSL (Mo and Morgado 2022, section 3.2).
+    InfoNCE over the maximum of the map, as in EZ-VSL (Mo and Morgado 2022, section 3.2), and beside it over the
+    whole picture's vector, through the same layers: what learns in a few hundred steps where a sound comes from.
     """
     return replace(ave_nce(size), name="avol-nce", architecture="avol-cosine")
 

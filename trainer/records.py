@@ -90,7 +90,7 @@ class Record:
         mark_damage(self.shard)
         return TrainingError(
             f"{self.shard}: this part of the cache of decoded clips is damaged.",
-            hint="Run the same command again with --resume: what is damaged is decoded again.",
+            hint="Run the same command again (`avsearch train` with --resume): what is damaged is decoded anew.",
         )
 
 

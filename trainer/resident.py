@@ -48,12 +48,7 @@ class ResidentClips:
         """Bring clips to a device, one after the other; they have no flow."""
         outlines, pixels, samples = [], [], []
         for arrays in clips:
-            it = outline(arrays)
-            outlines.append(
-                ClipOutline(
-                    it.frame_us.copy(), it.times_us.copy(), it.start_us, it.num_samples, it.height, it.width
-                )
-            )
+            outlines.append(outline(arrays).apart())
             pixels.append(torch.from_numpy(np.array(arrays.frames)).reshape(-1, 3).to(device))
             samples.append(torch.from_numpy(np.array(arrays.sound)).to(device))
         return cls(

@@ -6,22 +6,20 @@ import json
 import platform
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 import xxhash
 
+from trainer.board import Board
 from trainer.dataset import Clips
 from trainer.validation import Validation
-
-if TYPE_CHECKING:
-    from tensorboardX import SummaryWriter
 
 
 @dataclass(frozen=True)
@@ -33,19 +31,17 @@ class RunLog:
     """
 
     path: Path
-    board: SummaryWriter
+    board: Board
 
     @classmethod
     def open(cls, out: Path, *, step: int) -> RunLog:
         """The log of a run folder that goes on after `step` steps; what was told of later ones is forgotten."""
-        from tensorboardX import SummaryWriter  # noqa: PLC0415  (a second that no other command needs)
-
         path = out / "log.jsonl"
         if step == 0:
             shutil.rmtree(out / "tensorboard", ignore_errors=True)
         kept = [line for line in _lines(path) if line["step"] <= step] if step else []
-        path.write_text("".join(json.dumps(line) + "\n" for line in kept))
-        return cls(path, SummaryWriter(str(out / "tensorboard"), purge_step=step + 1))
+        _replace(path, "".join(json.dumps(line) + "\n" for line in kept))
+        return cls(path, Board.open(out / "tensorboard", first_step=step + 1))
 
     def add_step(self, step: int, loss: float, learning_rate: float) -> None:
         """`step` counts from 0."""
@@ -82,21 +78,18 @@ class RunLog:
     def _add(self, step: int, figures: dict[str, float], group: str) -> None:
         with self.path.open("a") as file:
             file.write(json.dumps({"step": step} | figures) + "\n")
-        for name, value in figures.items():
-            self.board.add_scalar(f"{group}/{name}", value, step)
+        self.board.add(step, {f"{group}/{name}": value for name, value in figures.items()})
 
 
 def write_run(out: Path, about: dict[str, Any]) -> None:
     """`run.json`: everything that made a run what it is, and what it reached, in one file; written aside first."""
-    aside = out / "run.json.part"
-    aside.write_text(json.dumps(about, indent=2) + "\n")
-    aside.replace(out / "run.json")
+    _replace(out / "run.json", json.dumps(about, indent=2) + "\n")
 
 
 def provenance(train: Clips, *, seed: int) -> dict[str, Any]:
     """Where weights come from: command, versions, seed, and a fingerprint of the training media."""
     return {
-        "command": _command(sys.argv),
+        "command": command(),
         "avsearch": version("avsearch"),
         "torch": torch.__version__,
         "python": platform.python_version(),
@@ -107,16 +100,27 @@ def provenance(train: Clips, *, seed: int) -> dict[str, Any]:
     }
 
 
-def _command(argv: Sequence[str]) -> list[str]:
+def command() -> list[str]:
     """What was typed, without the folder of the program; `python -m avsearch` is `avsearch`."""
-    program = Path(argv[0])
-    return [program.parent.name if program.name == "__main__.py" else program.name, *argv[1:]]
+    program = Path(sys.argv[0])
+    return [program.parent.name if program.name == "__main__.py" else program.name, *sys.argv[1:]]
 
 
 def data_fingerprint(train: Clips) -> str:
     """xxh3-128 over the content hashes of the training media, in their order."""
     hashes = sorted({clip.content_hash for clip in train.clips})
     return xxhash.xxh3_128("".join(hashes).encode()).hexdigest()
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write aside, then rename: what was there stays there where the disk is full."""
+    aside = path.with_name(f"{path.name}.part")
+    try:
+        aside.write_text(text)
+        aside.replace(path)
+    except OSError:
+        aside.unlink(missing_ok=True)
+        raise
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -12,15 +12,20 @@ from torch.nn.parallel import DistributedDataParallel
 
 from avsearch import features
 from avsearch.device import fast_bfloat16
-from avsearch.errors import TrainingError
 from avsearch.front_end import FrontEnd
 from avsearch.models.network import Network
 from trainer.config import Optimizer, TrainConfig
 from trainer.distributed import Ranks, gathered, with_common_batch_norms
+from trainer.memory import is_out_of_memory
 from trainer.objectives import Perceived, objective
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from trainer.batches import Batch
+
+COMPILED_ON = {"cuda"}  # a CPU would need a C++ compiler and a long first step; that it pays was not measured
+COMPILER = "inductor"
 
 
 class Judge(nn.Module):
@@ -66,6 +71,49 @@ class Judge(nn.Module):
         return loss
 
 
+class Compiled(nn.Module):
+    """A judge compiled by `torch.compile`; where that fails at the first batch, the judge itself from then on.
+
+    Args:
+        judge: what is compiled; it stays as it is.
+
+    Attributes:
+        refusal: why it was not compiled; empty where it was.
+    """
+
+    def __init__(self, judge: nn.Module) -> None:
+        super().__init__()
+        self.plain = judge
+        self.compiled: Callable[..., torch.Tensor] | None = None
+        self.refusal = ""
+
+    def forward(self, *tensors: torch.Tensor | None) -> torch.Tensor:
+        """As `Judge.forward`."""
+        if self.refusal:
+            return self._uncompiled(*tensors)
+        if self.compiled is not None:
+            return self.compiled(*tensors)
+        compiled = self._compile()
+        try:
+            loss = compiled(*tensors)
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise
+            cause = getattr(error, "inner_exception", error)
+            self.refusal = str(cause).strip().partition("\n")[0] or type(cause).__name__
+            return self._uncompiled(*tensors)
+        self.compiled = compiled
+        return loss
+
+    def _compile(self) -> Callable[..., torch.Tensor]:
+        compiled: Callable[..., torch.Tensor] = torch.compile(self.plain, backend=COMPILER)
+        return compiled
+
+    def _uncompiled(self, *tensors: torch.Tensor | None) -> torch.Tensor:
+        loss: torch.Tensor = self.plain(*tensors)
+        return loss
+
+
 @dataclass(frozen=True)
 class Learner:
     """All that a training step changes; `judge` computes the loss of `network` by `objective`."""
@@ -77,7 +125,13 @@ class Learner:
 
 
 def learner(
-    network: Network, config: TrainConfig, device: torch.device, *, ranks: Ranks, bfloat16: bool | None = None
+    network: Network,
+    config: TrainConfig,
+    device: torch.device,
+    *,
+    ranks: Ranks,
+    bfloat16: bool | None = None,
+    compiled: bool | None = None,
 ) -> Learner:
     """Put a network on a device and beside it what it learns by.
 
@@ -87,6 +141,7 @@ def learner(
         device: where to train.
         ranks: the processes that train it together.
         bfloat16: whether the towers compute in it, in mixed precision; None: where the hardware does.
+        compiled: whether `torch.compile` makes it faster; None: on a GPU that one process trains on.
     """
     bfloat16 = fast_bfloat16(device) if bfloat16 is None else bfloat16
     network.to(device)
@@ -98,10 +153,25 @@ def learner(
     judge: nn.Module = Judge(network, goal, bfloat16=bfloat16)
     if ranks.world > 1:
         judge = DistributedDataParallel(judge, gradient_as_bucket_view=True)
-    parameters = [*network.parameters(), *goal.parameters()]
+    if compiled is None:
+        compiled = device.type in COMPILED_ON and ranks.world == 1
+    if compiled:
+        judge = Compiled(judge)
+    return Learner(network, goal, _optimizer(network, goal, config), judge)
+
+
+def uncompiled(one: Learner) -> str:
+    """Why a learner that was to be compiled is not; empty where nothing went wrong."""
+    return one.judge.refusal if isinstance(one.judge, Compiled) else ""
+
+
+def _optimizer(network: nn.Module, goal: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+    """Weights decay; what an objective learns beside them, such as a temperature, has no reason to go to zero."""
+    groups: list[dict[str, Any]] = [{"params": list(network.parameters())}]
+    if learnt := list(goal.parameters()):
+        groups.append({"params": learnt, "weight_decay": 0.0})
     kind = torch.optim.AdamW if config.optimizer is Optimizer.ADAMW else torch.optim.Adam
-    optimizer = kind(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
-    return Learner(network, goal, optimizer, judge)
+    return kind(groups, lr=config.learning_rate, weight_decay=config.weight_decay)
 
 
 def update(one: Learner, batch: Batch, config: TrainConfig, device: torch.device, *, learning_rate: float) -> float:
@@ -109,23 +179,15 @@ def update(one: Learner, batch: Batch, config: TrainConfig, device: torch.device
 
     Raises:
         NotANumberError: the loss or its gradient is none; nothing was changed.
-        TrainingError: the device's memory does not hold the batch.
     """
-    try:
-        loss = one.judge(*tensors(batch.to(device), config.front_end))
-        one.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-    except RuntimeError as error:
-        if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
-            raise
-        raise TrainingError(
-            f"{device}: the memory does not hold a batch of {config.batch_size}.",
-            hint=f"Try --batch-size {max(config.batch_size // 2, 2)}.",
-        ) from error
+    loss = one.judge(*tensors(batch.to(device), config.front_end))
+    one.optimizer.zero_grad(set_to_none=True)
+    loss.backward()
     value = float(loss.detach())
     for group in one.optimizer.param_groups:
         group["lr"] = learning_rate
-    slope = float(nn.utils.clip_grad_norm_(one.network.parameters(), config.gradient_clip))
+    parameters = [*one.network.parameters(), *one.objective.parameters()]
+    slope = float(nn.utils.clip_grad_norm_(parameters, config.gradient_clip))
     if not math.isfinite(value + slope):
         raise NotANumberError
     one.optimizer.step()

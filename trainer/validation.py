@@ -11,7 +11,7 @@ from avsearch import features, metrics
 from avsearch.device import fast_bfloat16
 from avsearch.front_end import FrontEnd
 from avsearch.models.network import Network
-from trainer.batches import Batch
+from trainer.batches import Pairs
 
 _ROWS = 64
 _K = 30
@@ -34,7 +34,7 @@ class Validation:
 
 
 @torch.inference_mode()
-def validate(network: Network, batch: Batch, front_end: FrontEnd, device: torch.device) -> Validation:
+def validate(network: Network, batch: Pairs, front_end: FrontEnd, device: torch.device) -> Validation:
     """Judge every frame with every second, in evaluation mode; pairs of one video, but its own, are left out."""
     network.eval()
     seen, heard = perceive(network, batch, front_end, device)
@@ -52,7 +52,7 @@ def validate(network: Network, batch: Batch, front_end: FrontEnd, device: torch.
 
 @torch.inference_mode()
 def avc_with_other_cuts(
-    network: Network, batch: Batch, elsewhere: torch.Tensor, front_end: FrontEnd, device: torch.device
+    network: Network, batch: Pairs, elsewhere: torch.Tensor, front_end: FrontEnd, device: torch.device
 ) -> float:
     """AVC accuracy where a negative is one of the seconds `elsewhere` (B, 48000) of the other videos."""
     network.eval()
@@ -88,7 +88,7 @@ def ndcg_by_pair(similarity: np.ndarray, negative: np.ndarray) -> float:
 
 
 def perceive(
-    network: Network, batch: Batch, front_end: FrontEnd, device: torch.device
+    network: Network, batch: Pairs, front_end: FrontEnd, device: torch.device
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """A batch -> what the network makes of its frames and of its seconds, on the device, a few at a time."""
     seen, heard = [], []

@@ -15,7 +15,7 @@ class GpuBenchmarkJob:
     Attributes:
         size: `small` or `paper`.
         batch_size: pairs a training step; halved until the memory holds them.
-        steps: that are timed, and as many rounds of encoding.
+        steps: of training that are timed.
         curve_steps: that each of the three loss curves has.
         curve_batch: pairs a step of those.
         num_clips: in the device's memory.

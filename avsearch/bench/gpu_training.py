@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from torch import nn
 
 from avsearch import features
 from avsearch.bench.gpu_result import GpuBenchmarkJob, GpuFigure, rate
@@ -19,6 +18,7 @@ from avsearch.models.ave import AVENet
 from trainer.batches import training_batches
 from trainer.config import TrainConfig
 from trainer.distributed import Ranks
+from trainer.memory import enough_memory
 from trainer.recipes import recipe
 from trainer.resident import ResidentClips
 from trainer.schedule import learning_rate
@@ -37,7 +37,7 @@ class TrainingBenchmark:
     device: torch.device
 
     def speed(self) -> list[GpuFigure]:
-        """Both recipes for search, as `avsearch train` runs them."""
+        """Both recipes for search, without `torch.compile`."""
         figures: list[GpuFigure] = []
         for name in ("ave", "ave-nce"):
             batch_size, times_s = self._largest_timed(name)
@@ -58,7 +58,7 @@ class TrainingBenchmark:
         return figures
 
     def compiled_speed(self) -> list[GpuFigure]:
-        """The same of `ave` after `torch.compile`, which the training command does not use."""
+        """The same of `ave` after `torch.compile`, as `avsearch train` runs it on a GPU."""
         if not self.job.compiled:
             return []
         began = time.perf_counter()
@@ -87,8 +87,10 @@ class TrainingBenchmark:
         """The batch size that the memory holds, halved as often as needed, and the seconds of each timed step."""
         batch_size = self.job.batch_size
         while True:
+            config = self._config(name, batch_size)
             try:
-                return batch_size, self._timed_steps(self._config(name, batch_size), compiled=compiled)
+                with enough_memory(self.device, config, rows=batch_size):
+                    return batch_size, self._timed_steps(config, compiled=compiled)
             except TrainingError:
                 if batch_size < 4:
                     raise
@@ -99,16 +101,16 @@ class TrainingBenchmark:
 
     def _timed_steps(self, config: TrainConfig, *, compiled: bool) -> Sequence[float]:
         """Seconds of each step, waiting for its batch included."""
-        one = self._learner(config, seed=0)
-        if compiled:
-            judge = torch.compile(one.judge)
-            assert isinstance(judge, nn.Module)
-            one = replace(one, judge=judge)
+        one = self._learner(config, seed=0, compiled=compiled)
         return waiting_s(one, self.clips, config, self.device, steps=self.job.steps)
 
     def _curve(self, *, seed: int, bfloat16: bool) -> np.ndarray:
         """The loss of each step of a short run."""
         config = self._config("ave-nce", min(self.job.curve_batch, self.job.batch_size))
+        with enough_memory(self.device, config, rows=config.batch_size):
+            return self._losses(config, seed=seed, bfloat16=bfloat16)
+
+    def _losses(self, config: TrainConfig, *, seed: int, bfloat16: bool) -> np.ndarray:
         one = self._learner(config, seed=seed, bfloat16=bfloat16)
         losses = []
         steps = self.job.curve_steps
@@ -122,7 +124,9 @@ class TrainingBenchmark:
         pairs_per_clip = -(-batch_size // self.job.num_clips)
         return recipe(name, self.job.size, batch_size=batch_size, pairs_per_clip=pairs_per_clip)
 
-    def _learner(self, config: TrainConfig, *, seed: int, bfloat16: bool | None = None) -> Learner:
+    def _learner(
+        self, config: TrainConfig, *, seed: int, bfloat16: bool | None = None, compiled: bool = False
+    ) -> Learner:
         """A network at its start, as `trainer.beginning` makes it."""
         torch.manual_seed(seed)
         network = AVENet(config.widths).to(self.device)
@@ -130,4 +134,4 @@ class TrainingBenchmark:
         first = next(training_batches(self.clips, few, seed=seed, steps=range(1))).to(self.device)
         images = features.image_tensor(first.frames, config.front_end)
         network.start(images, features.log_spectrogram(first.sounds, config.front_end))
-        return learner(network, config, self.device, ranks=Ranks(), bfloat16=bfloat16)
+        return learner(network, config, self.device, ranks=Ranks(), bfloat16=bfloat16, compiled=compiled)

@@ -164,6 +164,7 @@ BatchSize = Annotated[
 ]
 Steps = Annotated[int, typer.Option("--steps", metavar="N", min=1, help="Training steps that are timed.")]
 CurveSteps = Annotated[int, typer.Option("--curve-steps", metavar="N", min=1, help="Steps of each loss curve.")]
+CurveBatch = Annotated[int, typer.Option("--curve-batch", metavar="N", min=2, help="Pairs a step of those.")]
 Clips = Annotated[int, typer.Option("--clips", metavar="N", min=2, help="Synthetic clips in the memory.")]
 EncoderBatch = Annotated[
     int, typer.Option("--moments", metavar="N", min=1, help="Moments of each side that are encoded at once.")
@@ -177,6 +178,7 @@ def gpu(
     batch_size: BatchSize = 2048,
     steps: Steps = 20,
     curve_steps: CurveSteps = 100,
+    curve_batch: CurveBatch = 256,
     clips: Clips = 256,
     moments: EncoderBatch = 4096,
     compiled: Compiled = True,
@@ -194,8 +196,8 @@ def gpu(
     from avsearch.bench.gpu_result import GpuBenchmarkJob
 
     job = GpuBenchmarkJob(
-        size=size, batch_size=batch_size, steps=steps, curve_steps=curve_steps, num_clips=clips,
-        encoder_batch=moments, device=device, compiled=compiled,
+        size=size, batch_size=batch_size, steps=steps, curve_steps=curve_steps, curve_batch=curve_batch,
+        num_clips=clips, encoder_batch=moments, device=device, compiled=compiled,
     )  # fmt: skip
     with shown_progress() as progress:
         result = bench_gpu(job, progress)

@@ -52,7 +52,7 @@ def _section(name: str, command: TyperCommand) -> str:
     options = [it for it in command.params if isinstance(it, TyperOption)]
     usage = " ".join([name, *map(_usage, arguments), *(_usage(it) for it in options if it.required), "[OPTIONS]"])
     rows = [_row(_usage(it), it) for it in arguments]
-    rows += [_row(" ".join([*it.opts, *_metavar(it)]), it) for it in options]
+    rows += [_row(" ".join([*_names(it), *_metavar(it)]), it) for it in options]
     text = "\n\n".join(textwrap.fill(part, _WIDTH, break_on_hyphens=False) for part in text.split("\n\n"))
     lines = [f"## {name}", "", text, "", "```console", f"$ {example}", "```", "", f"Usage: `{usage}`", ""]
     return "\n".join([*lines, "| | | default |", "|---|---|---|", *rows, ""])
@@ -82,10 +82,15 @@ def _events() -> str:
     return "\n".join([*head, "", "| event | what it says |", "|---|---|", *table])
 
 
+def _names(option: TyperOption) -> list[str]:
+    """What can be typed: a flag that is on unless it is taken back has no name but that for taking it back."""
+    return [name for name in (*option.opts, *option.secondary_opts) if name.strip()]
+
+
 def _usage(parameter: TyperArgument | TyperOption) -> str:
     word = parameter.metavar or parameter.name or ""
     if isinstance(parameter, TyperOption):
-        return " ".join([parameter.opts[0], *_metavar(parameter)])
+        return " ".join([_names(parameter)[0], *_metavar(parameter)])
     return f"{word}..." if parameter.nargs == -1 else word
 
 
@@ -106,6 +111,8 @@ def _default(parameter: TyperArgument | TyperOption) -> str:
     if parameter.required:
         return "required"
     words = parameter.show_default if isinstance(parameter.show_default, str) else ""
+    if isinstance(parameter, TyperOption) and parameter.is_flag:
+        return words
     if not words and parameter.default is not None and parameter.default is not False:
         words = f"`{parameter.default}`"
     return f"`{parameter.envvar}`, else {words}" if parameter.envvar else words

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -88,7 +90,12 @@ AuditOption = Annotated[
         help="Train twice, with negatives cut like positives and cut anywhere, and compare the two.",
     ),
 ]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")]
+Resume = Annotated[
+    bool,
+    typer.Option(
+        "--resume", help="Go on with the run in --out, to its own number of steps unless --steps gives another."
+    ),
+]
 Cache = Annotated[
     Path | None,
     typer.Option(
@@ -127,7 +134,7 @@ def train(
 
     Example: avsearch train ~/footage --out run
     """
-    _refuse_contradictions(steps, minutes, resume)
+    _refuse_contradictions(steps, minutes)
     from trainer.config import TrainJob
 
     config = _config(recipe or ("ave" if audit else "ave-nce"), size, batch_size, pairs_per_clip, misalign)
@@ -136,7 +143,19 @@ def train(
         config=config, paths=paths, out=out, manifest=manifest, cache=cache, steps=steps, minutes=minutes,
         resume=resume, seed=seed, device=device,
     )  # fmt: skip
-    (_audit if audit else _run)(job)
+    with _way_on(job):
+        (_audit if audit else _run)(job)
+
+
+@contextmanager
+def _way_on(job: TrainJob) -> Iterator[None]:
+    """Ctrl-C: what to type to go on, since a run that has begun is not gone on with unasked."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        if _is_first():
+            say("Stopped. The same command" + (" " if job.resume else " with --resume ") + "goes on from here.")
+        raise typer.Exit(130) from interrupt
 
 
 def _config(
@@ -149,11 +168,9 @@ def _config(
     return recipe(name, size, batch_size=batch_size, pairs_per_clip=pairs_per_clip, misalignment_us=misalignment_us)
 
 
-def _refuse_contradictions(steps: int | None, minutes: float | None, resume: bool) -> None:
+def _refuse_contradictions(steps: int | None, minutes: float | None) -> None:
     if steps is not None and minutes is not None:
         raise UsageError("Give either --steps or --minutes, not both.")
-    if resume and minutes is not None:
-        raise UsageError("A resumed run goes on to its own step count.", hint="Give --steps to change that.")
 
 
 def _is_first() -> bool:

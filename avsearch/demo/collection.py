@@ -29,7 +29,7 @@ from avsearch.moments import Progress
 MANIFEST_NAME = "manifest.csv"
 IDENTITY_NAME = "collection.json"
 CLIPS_NAME = "clips"
-VERSION = 2  # counts up whenever the same seed gives other clips
+VERSION = 3  # counts up whenever the same seed gives other clips
 COLUMNS = ("path", "labels", "split", "kind", "boxes", "silent", "seconds", "width", "height", "fps")
 
 

@@ -13,8 +13,8 @@ from avsearch.demo.pen import Look, Pose
 from avsearch.demo.plan import ClipPlan
 from avsearch.demo.scenery import draw_background
 
-ALONE_SIZE = (0.42, 0.65)  # of the frame's shorter side
-BESIDE_SIZE = (0.42, 0.52)
+ALONE_SIZE = (0.3, 0.5)  # of the frame's shorter side; larger ones hold the centre wherever they stand
+BESIDE_SIZE = (0.3, 0.45)
 SILENT_SIZE = (0.2, 0.3)
 MARGIN = 0.05
 POSE_LEVELS = 3

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avsearch.evaluation.items import name_of
+from avsearch.evaluation.statistics import accuracy_interval
 from avsearch.metrics import avc_accuracy, roc_auc
 from avsearch.pairs import negative_partners
 
@@ -69,13 +70,16 @@ class Correspondence:
     def figures(self) -> Iterator[tuple[str, str, str, str]]:
         """What is measured, what was reached, its baseline, and of how many."""
         count = f"{self.num_pairs} pairs"
-        yield "AVC accuracy", f"{self.accuracy:.3f}", f"{CHANCE:.3f}", count
+        yield "AVC accuracy", str(accuracy_interval(self.right)), f"{CHANCE:.3f}", count
         yield "AVC, area under the curve", f"{self.auc:.3f}", f"{CHANCE:.3f}", count
 
     def record(self) -> dict[str, Any]:
         """The same for `report.json`."""
+        interval = accuracy_interval(self.right)
         return {
-            "accuracy": round(self.accuracy, 6),
+            "accuracy": round(interval.mean, 6),
+            "low": round(interval.low, 6),
+            "high": round(interval.high, 6),
             "auc": round(self.auc, 6),
             "chance": CHANCE,
             "pairs": self.num_pairs,

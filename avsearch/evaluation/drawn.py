@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import os
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,16 +100,13 @@ def load_items_from_model(
     remarks: list[Case] = []
     judged: set[str] = set()
     progress.stage("draw", len(selection.rows), "item")
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for piece in pieces(len(selection.rows), settings.seed):
-            read = pool.map(lambda index: _sample(selection.rows[index], encoder, settings.seed), piece)
-            samples = dict(zip(piece, read, strict=True))
-            whole = {index: sample for index, sample in samples.items() if isinstance(sample, Sample)}
-            cases |= {index: case for index, case in samples.items() if not isinstance(case, Sample)}
-            found |= zip(whole, _encode(encoder, list(whole.values())), strict=True)
-            fresh = _fresh(whole.values(), judged)
-            remarks += [case for judge in judges for case in judge.take(fresh)]
-            progress.advance(len(piece))
+    for samples in _read_in_pieces(selection.rows, encoder, settings.seed):
+        whole = {index: sample for index, sample in samples.items() if isinstance(sample, Sample)}
+        cases |= {index: case for index, case in samples.items() if not isinstance(case, Sample)}
+        found |= zip(whole, _encode(encoder, list(whole.values())), strict=True)
+        fresh = _fresh(whole.values(), judged)
+        remarks += [case for judge in judges for case in judge.take(fresh)]
+        progress.advance(len(samples))
     return assemble(
         [found[index] for index in sorted(found)],
         modalities=encoder.header.modalities,
@@ -117,6 +114,13 @@ def load_items_from_model(
         protocol=_protocol(encoder, settings.seed),
         cases=[*selection.cases, *(cases[index] for index in sorted(cases)), *sorted(remarks, key=_name_of_case)],
     )
+
+
+def _read_in_pieces(rows: Sequence[ManifestRow], encoder: Encoder, seed: int) -> Iterator[dict[int, Sample | Case]]:
+    """What was read of the rows of each piece, by their number, several files at once."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for piece in pieces(len(rows), seed):
+            yield dict(zip(piece, pool.map(lambda index: _sample(rows[index], encoder, seed), piece), strict=True))
 
 
 def pieces(num_rows: int, seed: int) -> list[list[int]]:

@@ -12,17 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from avsearch.evaluation.statistics import accuracy_interval
 from avsearch.localize import Place, probabilities
 from avsearch.manifest import split_labels
 from avsearch.metrics import roc_auc
-
-if TYPE_CHECKING:
-    pass
 
 CENTRE = Place(0.5, 0.5)
 CHANCE = 0.5  # of the two halves, and of an area under the curve
@@ -138,12 +136,12 @@ class Localization:
     def figures(self) -> Iterator[tuple[str, str, str, str]]:
         """What is measured, what was reached, its baseline, and of how many."""
         if self.pointing is not None:
-            reached, centre = self.pointing.accuracy, self.pointing.centre
+            reached, centre = accuracy_interval(self.pointing.hits), self.pointing.centre
             count = f"{len(self.pointing.hits)} frames"
-            yield "pointing into the box", f"{reached:.3f}", f"{centre:.3f}, the centre", count
+            yield "pointing into the box", str(reached), f"{centre:.3f}, the centre", count
         if self.two_photos is not None:
             count = f"{self.two_photos.hits.size} questions"
-            yield "two-photo test", f"{self.two_photos.accuracy:.3f}", f"{CHANCE:.3f}", count
+            yield "two-photo test", str(accuracy_interval(self.two_photos.hits)), f"{CHANCE:.3f}", count
         if self.mismatch is not None:
             yield from _mismatch_figures(self.mismatch)
 
@@ -179,9 +177,9 @@ def _record(it: Pointing | TwoPhotos | Mismatch | None) -> dict[str, Any] | None
     figures: dict[str, float | None]
     match it:
         case Pointing():
-            figures = {"accuracy": it.accuracy, "centre": it.centre, "frames": len(it.hits)}
+            figures = {**_accuracy(it.hits), "centre": it.centre, "frames": len(it.hits)}
         case TwoPhotos():
-            figures = {"accuracy": it.accuracy, "chance": CHANCE, "questions": it.hits.size}
+            figures = {**_accuracy(it.hits), "chance": CHANCE, "questions": it.hits.size}
         case Mismatch():
             own, other, silence = it.means
             means = {"mean_own": own, "mean_other": other, "mean_silence": silence}
@@ -189,6 +187,11 @@ def _record(it: Pointing | TwoPhotos | Mismatch | None) -> dict[str, Any] | None
         case None:
             return None
     return {name: round(value, _DIGITS) if isinstance(value, float) else value for name, value in figures.items()}
+
+
+def _accuracy(hits: NDArray[np.bool_]) -> dict[str, float]:
+    interval = accuracy_interval(hits)
+    return {"accuracy": interval.mean, "low": interval.low, "high": interval.high}
 
 
 def _box(text: str) -> Box:

@@ -30,6 +30,9 @@ class Interval:
     low: float
     high: float
 
+    def __str__(self) -> str:
+        return f"{self.mean:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
 
 @dataclass(frozen=True)
 class PairedTest:
@@ -109,6 +112,15 @@ def bootstrap_means(
         _interval(float(mean), some, num, confidence) if num else None
         for mean, some, num in zip(means, drawn.T, num_clusters, strict=True)
     ]
+
+
+def accuracy_interval(right: NDArray[np.bool_]) -> Interval:
+    """(N,) or (N, ...) bool, which answers about each of N items were right -> their mean, by a bootstrap."""
+    of_items = right.reshape(len(right), -1).mean(axis=1)
+    interval = bootstrap_mean(of_items, np.arange(len(right)), seed=0)
+    if interval is None:
+        raise ValueError("nothing was answered")
+    return interval
 
 
 def compare_paired(first: Floats, second: Floats, clusters: Integers, *, seed: int) -> PairedTest | None:

@@ -13,6 +13,10 @@ from avsearch.models.towers import EMBEDDING_DIM, Tower, global_max, head, lower
 INITIAL_SPREAD = 1.0
 """Standard deviation of the best places' answers in the first batch; not given in the paper."""
 INITIAL_SHARPNESS = 1.0
+INITIAL_SCALE = 10.0
+"""Of cosines, whose differences become log-odds."""
+PLACE_SHARPNESS = 10.0
+"""Of cosines: a place that is 0.1 worse weighs a third. When it could be learnt, it stayed (9.6)."""
 
 
 class AVOLNet(Network):
@@ -45,8 +49,12 @@ class AVOLNet(Network):
 
     def map_of(self, images: torch.Tensor) -> torch.Tensor:
         """(B, 3, side, side) float32 -> (B, 128, h, w) float32, a vector a place: conv6."""
-        features: torch.Tensor = self.conv6(torch.relu(self.conv5(self.vision(images))))
-        return features.float()
+        return self._vectors(self.vision(images))
+
+    def _vectors(self, features: torch.Tensor) -> torch.Tensor:
+        """conv4_2's features, (B, widths[3], h, w) -> (B, 128, h, w) float32."""
+        vectors: torch.Tensor = self.conv6(torch.relu(self.conv5(features)))
+        return vectors.float()
 
     def vector_of(self, spectrograms: torch.Tensor) -> torch.Tensor:
         """(B, 1, rows, columns) float32 -> (B, 128) float32: fc2."""
@@ -94,20 +102,58 @@ class CosineAVOLNet(AVOLNet):
 
     A contrast over scalar products can be won by long vectors; over cosines it has to be won by direction. Each
     pair's similarity is the largest cosine of the map ("Localizing Visual Sounds the Easy Way", Mo and Morgado
-    2022).
+    2022), softened so that more than one place learns.
+
+    That alone learns slowly: at first the best place is anywhere, mostly on the background, and only that one gets
+    a gradient. So conv5 and conv6 also see what AVE-Net's head would, the largest value of each channel over the
+    whole picture, and this vector is contrasted too. It soon finds out what looks like what sounds, and as each
+    place goes through the same two layers, the places know it as well. It is also the picture's vector for search.
+
+    A contrast only compares: what all sounds light up alike, as the background, costs it nothing. So the network's
+    judgement of pairs, which says where zero is, teaches it too.
     """
 
+    judgement_teaches = True
+
     def see(self, images: torch.Tensor) -> torch.Tensor:
-        """(B, 3, side, side) float32 -> (B, 128, h, w) float32, a unit vector a place."""
-        return unit_rows(self.map_of(images))
+        """(B, 3, H, W) float32 -> (B, 256, h, w) float32: unit vectors of each place and of the whole."""
+        features = self.vision(images)
+        places, whole = self._vectors(features), self._vectors(global_max(features)[:, :, None, None])
+        return torch.cat([unit_rows(places), unit_rows(whole).expand_as(places)], dim=1)
 
     def hear(self, spectrograms: torch.Tensor) -> torch.Tensor:
         """(B, 1, rows, columns) float32 -> (B, 128) float32 unit rows."""
         return unit_rows(self.vector_of(spectrograms))
 
+    def image_vectors(self, seen: torch.Tensor) -> torch.Tensor:
+        return seen[:, EMBEDDING_DIM:, 0, 0]
+
+    def answers(self, seen: torch.Tensor, heard: torch.Tensor) -> torch.Tensor:
+        """As `AVOLNet.answers`; the shift is one of cosines, which so small steps of training can move."""
+        cosines = (seen[:, :EMBEDDING_DIM] * heard[:, :, None, None]).sum(dim=1)
+        return self.scale * (cosines + self.shift)
+
+    def log_odds(self, seen: torch.Tensor, heard: torch.Tensor) -> torch.Tensor:
+        """The answer of the best places, for each pair."""
+        cosines = (seen[:, :EMBEDDING_DIM] * heard[:, :, None, None]).sum(dim=1).flatten(1)
+        return self.scale * (_soft_maximum(cosines) + self.shift)
+
     def similarity(self, seen: torch.Tensor, heard: torch.Tensor) -> torch.Tensor:
-        """(B, 128, h, w), (M, 128) -> (B, M): the largest cosine of each map with each sound."""
-        return torch.einsum("bdp,md->bpm", seen.flatten(2), heard).amax(dim=1)
+        """(B, 256, h, w), (M, 128) -> (B, M): the soft maximum of each map's cosines with each sound."""
+        return _soft_maximum(torch.einsum("bdp,md->bpm", seen[:, :EMBEDDING_DIM].flatten(2), heard))
+
+    def similarities(self, seen: torch.Tensor, heard: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """(B, 256, h, w), (M, 128) -> (B, M) twice: of the best place, and of the whole picture."""
+        return self.similarity(seen, heard), self.image_vectors(seen) @ heard.T
+
+    @torch.no_grad()
+    def start(self, images: torch.Tensor, spectrograms: torch.Tensor) -> None:
+        """Centre the vectors of a batch's pictures and sounds, and put the threshold at the mean of its pairs."""
+        whole = self._vectors(global_max(self.vision(images))[:, :, None, None])
+        lower_bias(self.conv6, whole.mean(dim=(0, 2, 3)))
+        lower_bias(self.audio_head[2], self.vector_of(spectrograms).mean(dim=0))
+        self.scale.fill_(INITIAL_SCALE)
+        self.shift.sub_(self.log_odds(self.see(images), self.hear(spectrograms)).mean() / INITIAL_SCALE)
 
 
 class AttentionAVOLNet(AVOLNet):
@@ -129,3 +175,8 @@ class AttentionAVOLNet(AVOLNet):
         answers = self.answers(seen, heard).flatten(1)
         attention = torch.softmax(self.log_sharpness.exp() * answers, dim=1)
         return (attention * answers).sum(dim=1)
+
+
+def _soft_maximum(cosines: torch.Tensor) -> torch.Tensor:
+    """(B, P, ...) of P places -> (B, ...): their mean, weighed by a softmax, so that all good places learn."""
+    return (torch.softmax(PLACE_SHARPNESS * cosines, dim=1) * cosines).sum(dim=1)

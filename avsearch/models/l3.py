@@ -14,9 +14,10 @@ from avsearch.models.towers import EMBEDDING_DIM, Tower, global_max
 class L3Net(Network):
     """Two towers whose pooled features are joined and judged by two layers.
 
-    It is searched by those features (512-D in size `paper`), as in the paper's table. Nothing in training ever
-    compares a feature of one side with one of the other, so across modalities a search finds little: that is what
-    AVE-Net was made for, and `avsearch align` mends in part.
+    It is searched by those features, 512-D as in the paper's table; in size `small`, whose towers have half the
+    channels, they are 256-D, since another layer to widen them would be one that nothing trains. Nothing in
+    training ever compares a feature of one side with one of the other, so across modalities a search finds little:
+    that is what AVE-Net was made for, and `avsearch align` mends in part.
 
     Args:
         widths: channels of the four blocks of both towers; the last one is `dim`.

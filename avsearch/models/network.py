@@ -31,7 +31,12 @@ class Network(Embedder):
 
     What it makes of a batch of pictures ("seen") and of sounds ("heard") has a first dimension B; the rest is its
     own affair: rows, or maps. Objectives use the methods below, and so suit any network.
+
+    Attributes:
+        judgement_teaches: whether a contrast lets the judgement of pairs, beside it, change what is seen and heard.
     """
+
+    judgement_teaches = False
 
     @abstractmethod
     def see(self, images: torch.Tensor) -> torch.Tensor:
@@ -56,6 +61,10 @@ class Network(Embedder):
     def similarity(self, seen: torch.Tensor, heard: torch.Tensor) -> torch.Tensor:
         """Seen of B pictures, heard of M sounds -> (B, M) in [-1, 1], what a contrast compares."""
         return self.image_vectors(seen) @ self.sound_vectors(heard).T
+
+    def similarities(self, seen: torch.Tensor, heard: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """All that a contrast compares, (B, M) each; a network that can compare in several ways learns by each."""
+        return (self.similarity(seen, heard),)
 
     def start(self, images: torch.Tensor, spectrograms: torch.Tensor) -> None:
         """Set what the first batch has to be measured for; called once, before the first step."""

@@ -107,7 +107,22 @@ def test_an_unknown_size_is_refused():
 
 
 def test_the_command_prints_a_table_or_json(tmp_path):
-    options = ("--size", "small", "--batch-size", 2, "--steps", 1, "--curve-steps", 1, "--clips", 2, "--moments", 1)
+    options = (
+        "--size",
+        "small",
+        "--batch-size",
+        2,
+        "--steps",
+        1,
+        "--curve-steps",
+        1,
+        "--clips",
+        2,
+        "--moments",
+        1,
+        "--curve-batch",
+        3,
+    )
     code, out, errors = avsearch(
         "bench", "gpu", *options, "--no-compile", "--device", "cpu", "--out", tmp_path / "f"
     )
@@ -115,3 +130,4 @@ def test_the_command_prints_a_table_or_json(tmp_path):
     told = json.loads((tmp_path / "f").read_text())
     assert all(it["name"] in out for it in told["figures"])
     assert told["job"]["compiled"] is False
+    assert told["job"]["curve_batch"] == 3

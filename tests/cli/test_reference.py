@@ -68,3 +68,9 @@ def test_a_wrong_command_line_would_be_found():
     for line in ("avsearch index a --no-such-option", "avsearch library vanish", "avsearch query"):
         with pytest.raises(Exception, match=r"such|Missing"):
             parse(line)
+
+
+def test_no_option_has_an_empty_name():
+    assert "`/" not in reference()
+    assert "| ` " not in reference()
+    assert "| `--no-compile` | Leave torch.compile out. |  |" in reference()

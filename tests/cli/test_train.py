@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from tests.cli.command import avsearch
+from tests.cli.command import avsearch, here
 from tests.tiny import make_film
 
 
@@ -37,3 +37,30 @@ def test_what_a_step_draws_can_be_set(footage, tmp_path):
     assert code == 0, errors
     config = json.loads((tmp_path / "run" / "run.json").read_text())["config"]
     assert (config["pairs_per_clip"], config["misalignment_us"], config["batch_size"]) == (3, 500_000, 4)
+
+
+def test_a_run_for_some_minutes_goes_on_to_its_own_steps(footage, tmp_path):
+    run, cache = tmp_path / "run", tmp_path / "cache"
+    given = ("train", footage, "--out", run, "--cache", cache, "--batch-size", 2, "--minutes", 0.01)
+    assert here(*given)[0] == 0
+    steps = json.loads((run / "run.json").read_text())["steps"]
+    assert here(*given)[0] == 1  # it holds a run
+    code, _, errors = here(*given, "--resume")
+    assert code == 0, errors
+    assert f"goes on to its {steps} steps" in errors
+    assert json.loads((run / "run.json").read_text())["steps"] == steps
+
+
+@pytest.mark.parametrize("resume", [True, False])
+def test_ctrl_c_tells_what_goes_on(footage, tmp_path, monkeypatch, resume):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("trainer.loop.train", interrupted)
+    code, _, errors = here("train", footage, "--out", tmp_path / "run", *(["--resume"] if resume else []))
+    assert code == 130
+    assert ("The same command goes on" if resume else "The same command with --resume goes on") in errors
+
+
+def test_both_lengths_at_once_are_refused(footage, tmp_path):
+    assert here("train", footage, "--out", tmp_path / "run", "--steps", 1, "--minutes", 1)[0] == 2

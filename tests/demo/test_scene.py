@@ -41,7 +41,7 @@ def test_the_object_lies_in_the_middle_square_and_fills_a_good_part_of_it(plan):
     box = np.array([scene.box.left, scene.box.top, scene.box.right, scene.box.bottom]) * (plan.size * 2)
     from_middle = np.abs(box - np.tile(np.array(plan.size) / 2, 2))
     assert from_middle.max() <= short / 2
-    assert 0.38 < max(box[2] - box[0], box[3] - box[1]) / short < 0.72
+    assert 0.28 < max(box[2] - box[0], box[3] - box[1]) / short < 0.57
 
 
 @pytest.mark.parametrize("plan", BESIDE, ids=lambda plan: plan.name)

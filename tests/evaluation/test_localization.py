@@ -7,15 +7,22 @@ from types import MappingProxyType
 
 import numpy as np
 import pytest
+import torch
 from sklearn.metrics import roc_auc_score
 
-from avsearch.evaluation.drawn import DrawnMoment, Sample
+from avsearch.encoder import load_encoder
+from avsearch.evaluation.correspondence import CorrespondenceJudge
+from avsearch.evaluation.drawn import DrawnMoment, Sample, load_items_from_model
 from avsearch.evaluation.items import EvaluationSettings
 from avsearch.evaluation.localization import Box, Localization, Mismatch, Pointing, TwoPhotos, boxes_of
 from avsearch.evaluation.localization_judge import LocalizationJudge, disjoint_pairs, disjoint_partners
 from avsearch.evaluation.problems import ProblemKind
-from avsearch.localize import Place
+from avsearch.localize import Place, localizer_of, peak
 from avsearch.manifest import ManifestRow
+from avsearch.media import probe, read_frames
+from avsearch.models.avol import CosineAVOLNet
+from tests.models import tiny
+from tests.tiny import make_film
 
 SIDE = 32
 SETTINGS = EvaluationSettings(Path("manifest.csv"), seed=3)
@@ -210,8 +217,8 @@ def test_the_record_has_plain_numbers():
     zeros = np.zeros(2, np.float32)
     record = Localization(pointing, photos, Mismatch(("a", "b"), zeros + 1, zeros, zeros)).record()
     assert record == {
-        "pointing": {"accuracy": 0.666667, "centre": 0.333333, "frames": 3},
-        "two_photo": {"accuracy": 0.5, "chance": 0.5, "questions": 2},
+        "pointing": {"accuracy": 0.666667, "low": 0.0, "high": 1.0, "centre": 0.333333, "frames": 3},
+        "two_photo": {"accuracy": 0.5, "low": 0.5, "high": 0.5, "chance": 0.5, "questions": 2},
         "mismatch": {
             "auc": 1.0,
             "auc_silence": 1.0,
@@ -230,3 +237,47 @@ def test_a_box_holds_its_edges_and_nothing_beyond():
     assert not any(
         box.holds(place) for place in (Place(0.09, 0.3), Place(0.51, 0.3), Place(0.3, 0.19), Place(0.3, 0.61))
     )
+
+
+def test_a_network_on_real_clips_is_measured_in_one_pass_and_twice_the_same(tmp_path):
+    """Four films and a weights file; the map of the frame that was drawn, decoded anew, is what was measured."""
+    for number in range(4):
+        make_film(tmp_path / f"{number}.mp4", seed=number, seconds=2)
+    lines = "\n".join(f'{number}.mp4,{label},test,"0.1,0.1,0.9,0.9"' for number, label in enumerate("aabb"))
+    (tmp_path / "manifest.csv").write_text(f"path,labels,split,boxes\n{lines}\n", encoding="utf-8")
+    torch.manual_seed(0)
+    net = tiny.shaken(CosineAVOLNet(tiny.WIDTHS))
+    tiny.save(tmp_path / "a", net, architecture="avol-cosine")
+    encoder, settings = load_encoder(tmp_path / "a", "cpu"), EvaluationSettings(tmp_path / "manifest.csv", seed=2)
+
+    def run():
+        pairs, kept = CorrespondenceJudge(encoder, 2), Keeping()
+        places = LocalizationJudge(localizer_of(encoder), settings)
+        load_items_from_model(encoder, settings, judges=(pairs, places, kept))
+        return pairs.result(), places.result(), kept.samples
+
+    pairs, places, samples = run()
+    assert pairs.names == places.pointing.names == places.mismatch.names == tuple(f"{n}.mp4" for n in range(4))
+    assert places.two_photos.hits.shape == (2, 2)
+    for index, sample in enumerate(samples):
+        path, drawn_us = sample.row.path, sample.moment.frame_us
+        (frame,) = read_frames(path, probe(path), [drawn_us], short_side=tiny.FRONT_END.short_side)
+        answers = localizer_of(encoder).answers(frame.rgb[None], sample.waveform[None])[0]
+        place = peak(answers, frame.rgb.shape)
+        assert places.pointing.hits[index] == (0.1 <= place.x <= 0.9 and 0.1 <= place.y <= 0.9)
+    again_pairs, again_places, _ = run()
+    np.testing.assert_array_equal(again_pairs.own, pairs.own)
+    np.testing.assert_array_equal(again_pairs.other, pairs.other)
+    np.testing.assert_array_equal(again_places.mismatch.other, places.mismatch.other)
+    assert again_places.record() == places.record()
+
+
+class Keeping:
+    """A judge that keeps its samples."""
+
+    def __init__(self):
+        self.samples = []
+
+    def take(self, samples):
+        self.samples += samples
+        return ()

@@ -7,11 +7,13 @@ from avsearch.front_end import FRAMES_APART_US, centre_square
 
 
 def all_frames(path, front_end):
-    """[(time, square)] of every frame of a file."""
+    """[(time, square)] of every frame of a file; whole frames where flow is asked for."""
     info = media.probe(path)
     times = media.frame_times(path, info).times_us.tolist()
     frames = media.read_frames(path, info, times, short_side=front_end.short_side)
-    return [(frame.time_us, centre_square(frame.rgb, front_end)) for frame in frames]
+    return [
+        (frame.time_us, frame.rgb if front_end.flow else centre_square(frame.rgb, front_end)) for frame in frames
+    ]
 
 
 def naive_burst(frames, time_us, num_frames):

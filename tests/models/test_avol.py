@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from avsearch.models.avol import INITIAL_SPREAD, AttentionAVOLNet, AVOLNet, CosineAVOLNet
+from avsearch.models.avol import INITIAL_SCALE, INITIAL_SPREAD, AttentionAVOLNet, AVOLNet, CosineAVOLNet
 from avsearch.models.towers import PAPER_WIDTHS
 from tests.models import tiny
 
@@ -20,12 +20,20 @@ def inputs(count=4, seed=1):
     return torch.randn(count, *tiny.FRONT_END.image_shape), torch.randn(count, *tiny.FRONT_END.audio_shape)
 
 
-def test_the_paper_size_has_the_parameters_counted_by_hand():
+def weighed(values, by, *, sharpness):
+    """The mean of values weighed by a softmax of others."""
+    weights = [math.exp(sharpness * it) for it in by]
+    return sum(weight * value for weight, value in zip(weights, values, strict=True)) / sum(weights)
+
+
+@pytest.mark.parametrize(("kind", "scalars"), [(AVOLNet, 2), (CosineAVOLNet, 2), (AttentionAVOLNet, 3)])
+def test_the_paper_size_has_the_parameters_counted_by_hand(kind, scalars):
+    """Beside towers and heads: a scale, a shift, and with attention its sharpness."""
     with torch.device("meta"):
-        network = AVOLNet(PAPER_WIDTHS)
+        network = kind(PAPER_WIDTHS)
     towers = 4_687_296 + 4_686_144  # as counted for AVE-Net
     head = 512 * 128 + 128 + 128 * 128 + 128
-    assert sum(it.numel() for it in network.parameters()) == towers + 2 * head + 2
+    assert sum(it.numel() for it in network.parameters()) == towers + 2 * head + scalars
 
 
 def test_a_picture_of_224_pixels_is_a_map_of_14_by_14():
@@ -42,17 +50,18 @@ def test_the_places_answers_are_those_of_a_plain_loop(kind):
         seen, heard = network.see(inputs()[0]), network.hear(inputs()[1])
         answers, odds = network.answers(seen, heard), network.log_odds(seen, heard)
     for pair in range(4):
-        loop = [
-            0.7 * sum(a * b for a, b in zip(place.tolist(), heard[pair].tolist(), strict=True)) - 0.3
-            for place in seen[pair].flatten(1).T
+        products = [
+            sum(a * b for a, b in zip(place.tolist(), heard[pair].tolist(), strict=True))
+            for place in seen[pair, :128].flatten(1).T
         ]
+        loop = [0.7 * (it - 0.3) if kind is CosineAVOLNet else 0.7 * it - 0.3 for it in products]
         assert answers[pair].flatten().tolist() == pytest.approx(loop, abs=1e-4)
-        if kind is AttentionAVOLNet:  # sharpness 1 at the start
-            weights = [math.exp(answer) for answer in loop]
-            mean = sum(weight * answer for weight, answer in zip(weights, loop, strict=True)) / sum(weights)
-            assert float(odds[pair]) == pytest.approx(mean, abs=1e-4)
-        else:
-            assert float(odds[pair]) == pytest.approx(max(loop), abs=1e-4)
+        expected = {
+            AVOLNet: max(loop),
+            AttentionAVOLNet: weighed(loop, loop, sharpness=1),  # at the start
+            CosineAVOLNet: weighed(loop, products, sharpness=10),
+        }
+        assert float(odds[pair]) == pytest.approx(expected[kind], abs=1e-4)
 
 
 def test_only_the_best_place_learns_from_a_maximum_and_all_of_them_from_attention():
@@ -74,21 +83,38 @@ def test_the_sharpest_attention_is_the_maximum_and_the_bluntest_the_mean():
         torch.testing.assert_close(network.log_odds(seen, heard), answers.mean(dim=(1, 2)))
 
 
-def test_the_similarity_is_the_largest_cosine_of_each_map_with_each_sound():
+def test_a_contrast_compares_the_best_places_and_the_whole_picture():
+    """Both by a plain loop: the whole picture's vector is what conv5 and conv6 make of the largest features."""
     network = made(CosineAVOLNet)
     with torch.no_grad():
         seen, heard = network.see(inputs(3)[0]), network.hear(inputs(5)[1])
-        found = network.similarity(seen, heard)
+        best, whole = network.similarities(seen, heard)
         raw = network.map_of(inputs(3)[0])
-    assert found.shape == (3, 5)
+        largest = network.vision(inputs(3)[0]).flatten(2).max(dim=2).values[:, :, None, None]
+        vectors = network.conv6(network.conv5(largest).clamp(min=0)).flatten(1)
+    torch.testing.assert_close(network.similarity(seen, heard), best)
+    assert best.shape == whole.shape == (3, 5)
     for row in range(3):
         for column in range(5):
             places = raw[row].flatten(1).T
             cosines = torch.nn.functional.cosine_similarity(places, heard[column][None])
-            assert float(found[row, column]) == pytest.approx(float(cosines.max()), abs=1e-5)
+            softened = weighed(cosines.tolist(), cosines.tolist(), sharpness=10)
+            assert float(best[row, column]) == pytest.approx(softened, abs=1e-5)
+            cosine = torch.nn.functional.cosine_similarity(vectors[row], heard[column], dim=0)
+            assert float(whole[row, column]) == pytest.approx(float(cosine), abs=1e-5)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+def test_the_picture_that_is_searched_is_the_whole_one_where_that_is_learnt():
+    network = made(CosineAVOLNet)
+    images, sounds = inputs()
+    with torch.no_grad():
+        _, whole = network.similarities(network.see(images), network.hear(sounds))
+        vectors = network.embed_images(images)
+        torch.testing.assert_close(vectors @ network.embed_sounds(sounds).T, whole)
+    torch.testing.assert_close(vectors.norm(dim=1), torch.ones(4))
+
+
+@pytest.mark.parametrize("kind", [AVOLNet, AttentionAVOLNet])
 def test_the_vector_for_search_has_length_one_and_answers_as_the_mean_place_does(kind):
     network = made(kind)
     images, sounds = inputs()
@@ -102,7 +128,7 @@ def test_the_vector_for_search_has_length_one_and_answers_as_the_mean_place_does
     torch.testing.assert_close(ratio, ratio[:, :1].expand_as(ratio), rtol=1e-3, atol=0)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [AVOLNet, AttentionAVOLNet])
 def test_the_first_batch_calibrates_the_answers(kind):
     network = made(kind)
     images, sounds = inputs(16)
@@ -114,3 +140,26 @@ def test_the_first_batch_calibrates_the_answers(kind):
     assert float(answers.amax(dim=(1, 2)).std()) == pytest.approx(INITIAL_SPREAD, rel=0.01)
     torch.testing.assert_close(raw.mean(dim=(0, 2, 3)), torch.zeros(128), atol=1e-4, rtol=0)
     assert float(raw.norm(dim=1).mean()) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_cosines_start_with_the_threshold_at_the_mean_of_the_first_batch():
+    network = made(CosineAVOLNet)
+    images, sounds = inputs(16)
+    network.start(images, sounds)
+    with torch.no_grad():
+        odds = network(images, sounds)
+        vectors = network.conv6(torch.relu(network.conv5(network.vision(images).amax(dim=(2, 3), keepdim=True))))
+        heard = network.vector_of(sounds)
+        best, _ = network.similarities(network.see(images), network.hear(sounds))
+    assert float(odds.mean()) == pytest.approx(0, abs=1e-4)
+    torch.testing.assert_close(vectors.mean(dim=(0, 2, 3)), torch.zeros(128), atol=1e-5, rtol=0)
+    torch.testing.assert_close(heard.mean(dim=0), torch.zeros(128), atol=1e-5, rtol=0)
+    torch.testing.assert_close(odds, INITIAL_SCALE * (best.diagonal() - best.diagonal().mean()), atol=1e-4, rtol=0)
+
+
+def test_the_map_of_a_wide_picture_is_wide_and_knows_the_whole_at_every_place():
+    network = made(CosineAVOLNet)
+    with torch.no_grad():
+        seen = network.see(torch.randn(2, 3, 32, 64))
+    assert seen.shape == (2, 256, 2, 4)
+    torch.testing.assert_close(seen[:, 128:], seen[:, 128:, :1, :1].expand(-1, -1, 2, 4))

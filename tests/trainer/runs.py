@@ -13,7 +13,10 @@ class Recorder(Silent):
     """Writes down what a job tells; raises `Interrupted` instead of the given training step."""
 
     def __init__(self, stop_at=None):
-        self.told, self.notes, self.stop_at, self.steps = [], [], stop_at, 0
+        self.told, self.notes, self.said, self.stop_at, self.steps = [], [], [], stop_at, 0
+
+    def say(self, sentence):
+        self.said.append(sentence)
 
     def stage(self, name, total, unit):
         self.told.append((name, total, unit))

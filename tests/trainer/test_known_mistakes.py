@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from avsearch import media, pairs
+from avsearch.encoder import encoder_of
 from avsearch.evaluation.relevance import Gain
 from avsearch.features import image_tensor, log_spectrogram
 from avsearch.moments import Silent, Span
@@ -20,6 +21,7 @@ from trainer.cache import fill_cache
 from trainer.config import Augmentation
 from trainer.dataset import Clips, validation_pairs
 from trainer.loop import train
+from trainer.moments import outline
 from trainer.objectives import avc_loss
 from trainer.validation import perceive, validate
 
@@ -88,24 +90,36 @@ def test_6_times_are_times_and_sample_numbers_are_sample_numbers(cached_clip, ti
             assert middle_s == pytest.approx((int(frame[0, 0, 0]) + 13) * 0.04, abs=1e-4)
 
 
-def test_7_training_and_search_see_and_hear_the_same(tmp_path):
-    film, front_end = make_film(tmp_path / "film.mp4", seconds=3), tiny.FRONT_END
+@pytest.mark.parametrize(
+    "seen", [{}, {"num_frames": 5}, {"num_frames": 5, "flow": True}], ids=["ave", "ave-mf", "ave-of"]
+)
+def test_7_training_and_search_see_and_hear_the_same(tmp_path, seen):
+    film, front_end = make_film(tmp_path / "film.mp4", seconds=3), replace(tiny.FRONT_END, **seen)
     [clip], _ = fill_cache([film], tmp_path / "cache", front_end, Silent())
-    trained_on = validation_pairs(
-        Clips.of([clip, replace(clip, content_hash="other")]), front_end, pairs_per_clip=1
-    )
+    clips = Clips.of([clip, replace(clip, content_hash="other")])
+    trained_on = validation_pairs(clips, front_end, pairs_per_clip=3)
     arrays = clip.record.read(check=True)
-    frame_us = int(arrays.frame_us[pairs.has_whole_second(arrays.frame_us, start_us=0, end_us=3_000_000)][0])
+    moments_us = arrays.frame_us[outline(arrays).moments]
+    times_us = [int(moments_us[it]) for it in (0, (len(moments_us) - 1) // 2, -1)]
     info = media.probe(film)
-    [look] = media.read_looks(film, info, [frame_us], front_end=front_end)
-    sound = media.read_sound(film, info, Span(*pairs.centred_second(frame_us)))
-    seen = image_tensor(torch.tensor(look.pixels[None]), front_end)
-    assert torch.equal(seen, image_tensor(trained_on.frames[:1], front_end))
+    looks = list(media.read_looks(film, info, times_us, front_end=front_end))
+    assert [look.time_us for look in looks] == times_us
+    for row, look in enumerate(looks):
+        encoded = encoder_of(*moving(front_end), CPU)._images(
+            look.pixels[None]
+        )  # what the network is given in search
+        assert torch.equal(encoded, image_tensor(trained_on.frames[row : row + 1], front_end))
+    sound = media.read_sound(film, info, Span(*pairs.centred_second(times_us[0])))
     half_a_step = 0.5 / 32767  # the cache keeps 16 bits a sample
     torch.testing.assert_close(trained_on.sounds[0], torch.tensor(sound), rtol=0, atol=1.02 * half_a_step)
     heard = log_spectrogram(torch.tensor(sound[None]), front_end)
     difference = (heard - log_spectrogram(trained_on.sounds[:1], front_end)).abs()
     assert difference[heard > heard.quantile(0.95)].mean() < 0.01  # elsewhere is what a step makes of a pure tone
+
+
+def moving(front_end):
+    """A network of any kind and its header, which says what it wants to see."""
+    return tiny.network(), replace(tiny.HEADER, num_frames=front_end.num_frames, front_end=front_end)
 
 
 def test_8_a_clip_gives_many_pairs(cached_clip, tiny_config):

@@ -28,7 +28,9 @@ def test_a_run_leaves_weights_log_curve_checkpoints_and_a_cache_that_is_not_deco
     assert {path.name for path in out.iterdir()} == {
         "encoder.safetensors", "run.json", "log.jsonl", "tensorboard", "curve.png", "checkpoints", "cache"
     }  # fmt: skip
-    assert {path.name for path in (out / "checkpoints").iterdir()} == {"best.safetensors", "last.safetensors"}
+    assert {path.name for path in (out / "checkpoints").iterdir()} == {
+        "best.safetensors", "last.safetensors", "media.json"
+    }  # fmt: skip
     assert list(losses(out)) == [1, 2, 3, 4]
     assert all(math.isfinite(loss) for loss in losses(out).values())
     with Image.open(out / "curve.png") as picture:

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from avsearch.models.ave import AVENet
+from avsearch.models.avol import CosineAVOLNet
 from tests.models import tiny
 from trainer.contrast import info_nce_loss
 from trainer.objectives import (
@@ -221,3 +223,29 @@ def test_negatives_from_elsewhere_take_the_place_of_the_partners(goal):
     torch.testing.assert_close(as_partners, goal(network, perceived(images, sounds)))
     elsewhere = goal(network, perceived(images, sounds, elsewhere=unit_rows(2)))
     assert float(elsewhere.detach()) != pytest.approx(float(as_partners.detach()))
+
+
+class ComparingTwice(AVENet):
+    """An AVE-Net that also compares by half of its vectors."""
+
+    def similarities(self, seen, heard):
+        return self.similarity(seen, heard), seen[:, :64] @ heard[:, :64].T
+
+
+def test_a_network_that_compares_in_two_ways_learns_by_the_sum_of_both_contrasts():
+    images, sounds, goal = unit_rows(0), unit_rows(1), InfoNCE()
+    network = ComparingTwice(tiny.WIDTHS).eval()
+    expected = loop_avc(network, images, sounds, PARTNER)
+    for length in (128, 64):
+        expected += loop_info_nce(images[:, :length], sounds[:, :length], MEDIA.tolist(), 1 / INITIAL_TEMPERATURE)
+    assert float(goal(network, perceived(images, sounds)).detach()) == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_judgement_beside_a_contrast_teaches_the_towers_only_of_a_network_that_asks_for_it():
+    """Of all batch a single media: then nothing is contrasted, and what is left is the judgement."""
+    for network, teaches in ((tiny.network(), False), (CosineAVOLNet(tiny.WIDTHS).eval(), True)):
+        images, sounds = torch.randn(6, *tiny.FRONT_END.image_shape), torch.randn(6, *tiny.FRONT_END.audio_shape)
+        seen, heard = network.see(images).detach().requires_grad_(), network.hear(sounds).detach()
+        alone = Perceived(seen, heard, torch.zeros(6, dtype=torch.int64), PARTNER)
+        InfoNCE()(network, alone).backward()
+        assert bool(seen.grad.abs().sum() > 1e-6) == teaches

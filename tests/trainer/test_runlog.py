@@ -6,10 +6,20 @@ import pytest
 import xxhash
 from PIL import Image
 
+from trainer.board import Board
 from trainer.cache import CachedClip
 from trainer.dataset import Clips
 from trainer.runlog import RunLog, provenance
 from trainer.validation import Validation
+
+
+@pytest.fixture(autouse=True)
+def every_log_is_closed(monkeypatch):
+    opened, original = [], Board.open
+    monkeypatch.setattr(Board, "open", lambda *a, **o: opened.append(original(*a, **o)) or opened[-1])
+    yield
+    for board in opened:
+        board.close()
 
 
 def lines(log):

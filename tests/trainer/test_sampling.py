@@ -8,7 +8,7 @@ import torch
 from avsearch import pairs
 from tests.models import tiny
 from tests.trainer.test_dataset import NO_CHANGE, off_by_us, sawtooth
-from trainer.batches import training_batches
+from trainer.batches import PinnedClips, training_batches
 from trainer.config import Augmentation
 from trainer.dataset import Clips, validation_pairs
 
@@ -114,7 +114,6 @@ def test_validation_off_the_grid_has_the_same_frames_and_seconds_cut_anywhere(cl
     on, off = (validation_pairs(clips, tiny.FRONT_END, pairs_per_clip=15, on_grid=it) for it in (True, False))
     assert torch.equal(on.frames, off.frames)
     assert torch.equal(on.media, off.media)
-    assert torch.equal(on.partner, off.partner)
     assert all(abs(off_us(on, row)) <= 11 for row in range(len(on.media)))
     rest = [round(off_us(off, row) * 48 / 1000) % 1920 for row in range(len(off.media))]
     assert np.mean(np.isin(rest, [0, 1, 1919])) < 0.1
@@ -180,3 +179,13 @@ def test_rows_do_not_depend_on_each_other(clips, tiny_config):
     for one, other in zip(drawn(clips, plain), drawn(clips, shaken), strict=True):
         assert torch.equal(one.frames[:, 0, 0, 0], other.frames[:, 0, 0, 0])  # grey already
         assert torch.equal(one.sounds, other.sounds)
+
+
+def test_batches_for_a_gpu_are_rendered_into_pinned_memory(clips, tiny_config, monkeypatch):
+    pinned = []
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda self: pinned.append(self) or self.clone())
+    config = tiny_config(batch_size=8, negatives_on_grid=False)
+    [plain], [held] = drawn(clips, config, 1), drawn(PinnedClips(clips), config, 1)
+    assert len(pinned) == 3
+    for name in ("frames", "sounds", "negative_sounds", "media"):
+        assert torch.equal(getattr(plain, name), getattr(held, name))

@@ -1,11 +1,15 @@
 import os
 import sys
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
 from avsearch import media
 from avsearch.moments import Silent
+from trainer import preparation
+from trainer.cache import CachedClip
+from trainer.dataset import evenly_chosen
 from trainer.loop import train
 
 WATCHED: set[str] = set()  # paths that must not be opened now; an audit hook cannot be taken off again
@@ -64,3 +68,20 @@ def test_the_watch_over_test_files_works(tmp_path, never_opened):
         media.content_hash(tmp_path / "a.mp4")
     with pytest.raises(AssertionError, match="touches"):
         media.probe(tmp_path / "b.mp4")
+
+
+def test_what_validates_is_spread_over_all_that_could(cached_clip, monkeypatch):
+    """A manifest may be in the order of its classes."""
+    clips = [CachedClip(None, f"{number}.mp4", str(number)) for number in range(1000)]
+    chosen = [int(clip.content_hash) for clip in evenly_chosen(clips, 256)]
+    assert (chosen[0], chosen[-1], len(set(chosen))) == (0, 999, 256)
+    assert {after - before for before, after in pairwise(chosen)} <= {3, 4}
+    assert evenly_chosen(clips[:5], 256) == clips[:5]
+
+
+def test_a_run_validates_with_clips_from_all_of_the_manifest(tmp_path, job, clips_folder, monkeypatch):
+    clips = sorted(clips_folder.glob("*.mp4"))
+    csv = manifest(tmp_path / "m.csv", [(path, "", "train" if n < 2 else "val") for n, path in enumerate(clips)])
+    monkeypatch.setattr(preparation, "_num_held_out", lambda _: 3)
+    run, _ = preparation.prepare(replace(job, manifest=csv), Silent())
+    assert [clip.source for clip in run.val.clips] == [clips[2], clips[4], clips[7]]

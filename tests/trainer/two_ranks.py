@@ -30,7 +30,7 @@ def exact_losses(name, config, ranks):
     step.objective = lambda config: objective(config).double()
     torch.manual_seed(0)
     network = NETWORKS[config.architecture](config.widths).double()
-    images = torch.randn(6, *tiny.FRONT_END.image_shape, dtype=torch.float64)
+    images = torch.randn(6, *config.front_end.image_shape, dtype=torch.float64)
     sounds = torch.randn(12, *tiny.FRONT_END.audio_shape, dtype=torch.float64)
     network.start(images, sounds[:6])
     one = step.learner(network, config, CPU, ranks=ranks)
@@ -46,7 +46,9 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     named = recipe(sys.argv[1], "small")
     doubt = 0.0 if sys.argv[1] == "ave-views" else 0.5  # which has several positives, and doubts none
-    small = replace(named, widths=tiny.WIDTHS, front_end=tiny.FRONT_END, batch_size=6, false_negatives=doubt)
+    seen = {"num_frames": named.front_end.num_frames, "flow": named.front_end.flow}
+    front_end = replace(tiny.FRONT_END, **seen)
+    small = replace(named, widths=tiny.WIDTHS, front_end=front_end, batch_size=6, false_negatives=doubt)
     with joined(CPU) as found:
         told = exact_losses(sys.argv[1], small, found)
         if found.is_first:
