@@ -49,7 +49,7 @@ Models = Annotated[
 Compared = Annotated[
     tuple[Path, Path] | None,
     typer.Option(
-        "--compare", metavar="A B", help="Two weights files, or two libraries: which is better, and is it chance?"
+        "--compare", metavar="A B", help="Two weights files, or two libraries, to be compared query by query."
     ),
 ]
 Seed = Annotated[

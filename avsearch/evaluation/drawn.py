@@ -95,10 +95,8 @@ def load_items_from_model(
     """
     progress = progress or Silent()
     selection = select_rows(settings)
-    found: dict[int, Found] = {}
-    cases: dict[int, Case] = {}
-    remarks: list[Case] = []
-    judged: set[str] = set()
+    found, cases = dict[int, Found](), dict[int, Case]()
+    remarks, judged = list[Case](), set[str]()
     progress.stage("draw", len(selection.rows), "item")
     for samples in _read_in_pieces(selection.rows, encoder, settings.seed):
         whole = {index: sample for index, sample in samples.items() if isinstance(sample, Sample)}

@@ -161,7 +161,10 @@ def test_ctrl_c_ends_any_command_with_a_sentence(footage, tmp_path):
     assert "look" in run.stderr.readline()
     run.send_signal(signal.SIGINT)
     _, errors = run.communicate(timeout=60)
-    assert (run.returncode, errors.splitlines()[-1]) == (130, "Stopped. The same command goes on from here.")
+    assert (run.returncode, errors.splitlines()[-1]) == (
+        130,
+        "Stopped. The same command with --resume goes on from here.",
+    )
 
 
 def test_training_on_a_folder_leaves_weights_that_index(footage, tmp_path):

@@ -246,7 +246,7 @@ def test_what_else_was_measured_is_told(html_of, report_of, evaluation_of):
     bench = Bench("index", "2026-11-01", "a small machine", (BenchFigure("hours per hour", 132.4, None, 140.0),))
     systems = group_runs([Run("run", evaluation_of(LABELS), correspondence=judged)])
     page = Page(html_of(report_of(systems=systems, benches=(bench,))))
-    assert ["AVC accuracy", "0.750", "0.500", "4 pairs"] in [
+    assert ["AVC accuracy", "0.750 [0.500, 1.000]", "0.500", "4 pairs"] in [
         [it.strip() for it in row[1:]] for row in page.rows if row
     ]
     assert page.row("hours per hour") == ["132", "-", "140"]
