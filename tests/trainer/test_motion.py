@@ -67,8 +67,8 @@ def told_apart(trained, folder, cache):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["ave-mf", "ave-of", "ave"])
 def test_motion_is_learnt_by_the_networks_that_see_it(job, tiny_config, drifting, name):
-    config = tiny_config(name, batch_size=12, learning_rate=3e-3, widths=(8, 16, 16, 32))
-    job = replace(job, config=config, paths=[drifting], manifest=drifting / "clips.csv", steps=150)
+    config = tiny_config(name, batch_size=12, learning_rate=1e-3, widths=(8, 16, 16, 32))
+    job = replace(job, config=config, paths=[drifting], manifest=drifting / "clips.csv", steps=200)
     told = told_apart(train(job, Silent()), drifting, job.cache)
     if name == "ave":
         assert told < 0.7
