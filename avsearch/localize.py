@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from avsearch.errors import WeightsError
 from avsearch.front_end import FrontEnd
 from avsearch.models.weights import read_usable_header
+from avsearch.moments import Place
 
 if TYPE_CHECKING:
     from avsearch.encoder import Encoder
@@ -21,14 +21,6 @@ PLACE_PX = 16
 """Pixels of a frame's side to a place of its map: conv1 and three pools halve it (`models.towers.Tower`)."""
 LOCALIZING = {"avol": "avol", "avol-attention": "avol-attention", "avol-cosine": "avol-nce"}
 """The architectures that have a map, and the recipe that trains each."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """A point of a frame, in fractions of its width and of its height."""
-
-    x: float
-    y: float
 
 
 class Localizer:

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from avsearch.errors import ManifestError
+from avsearch.moments import Place
 
 LABEL_SEPARATOR = ";"
 REQUIRED_COLUMNS = ("path", "labels", "split")
@@ -61,6 +62,36 @@ class Manifest:
             if name not in self.columns:
                 known = ", ".join(self.columns)
                 raise ManifestError(f"{self.path}: there is no column {name}.", hint=f"Its columns are: {known}.")
+
+
+@dataclass(frozen=True)
+class Box:
+    """Where an object is, in fractions of the frame: left and right of its width, top and bottom of its height."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.left < self.right <= 1 and 0 <= self.top < self.bottom <= 1):
+            raise ValueError(f"not a box within the frame: {self}")
+
+    def __str__(self) -> str:
+        return f"{self.left:.4f},{self.top:.4f},{self.right:.4f},{self.bottom:.4f}"
+
+    def holds(self, place: Place) -> bool:
+        """Whether a point lies in it, its edge included."""
+        return self.left <= place.x <= self.right and self.top <= place.y <= self.bottom
+
+
+def boxes_of(text: str) -> list[Box]:
+    """A field of `BOXES_COLUMN`, as `"0.1,0.2,0.5,0.6;0.7,0.1,0.9,0.4"` -> two boxes; an empty one has none.
+
+    Raises:
+        ValueError: a part is not four numbers that make a box within the frame.
+    """
+    return [_box(part) for part in split_labels(text)]
 
 
 def split_labels(text: str) -> tuple[str, ...]:
@@ -129,3 +160,8 @@ def _row(manifest: Path, record: dict[str, str]) -> ManifestRow:
         split=record["split"].strip(),
         columns=MappingProxyType(record),
     )
+
+
+def _box(text: str) -> Box:
+    left, top, right, bottom = (float(number) for number in text.split(","))
+    return Box(left, top, right, bottom)

@@ -148,6 +148,14 @@ class Hit:
 
 
 @dataclass(frozen=True)
+class Place:
+    """A point of a frame, in fractions of its width and of its height."""
+
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
 class Failed:
     """A file that could not be used, and why: a sentence to stand behind its path."""
 

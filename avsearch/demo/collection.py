@@ -19,10 +19,10 @@ from pathlib import Path
 
 from avsearch.demo.kinds import FAMILY_OF
 from avsearch.demo.plan import CLIP_SECONDS, ClipPlan, plan_collection
-from avsearch.demo.scene import Box, compose_scene
+from avsearch.demo.scene import compose_scene
 from avsearch.demo.synthesis import record_sound
 from avsearch.errors import UsageError
-from avsearch.manifest import LABEL_SEPARATOR, write_manifest
+from avsearch.manifest import LABEL_SEPARATOR, Box, write_manifest
 from avsearch.media.write import ASIDE_PREFIX, write_clip
 from avsearch.moments import Progress
 

@@ -12,6 +12,7 @@ from avsearch.demo.drawing import draw_object, extent, random_look
 from avsearch.demo.pen import Look, Pose
 from avsearch.demo.plan import ClipPlan
 from avsearch.demo.scenery import draw_background
+from avsearch.manifest import Box
 
 ALONE_SIZE = (0.3, 0.5)  # of the frame's shorter side; larger ones hold the centre wherever they stand
 BESIDE_SIZE = (0.3, 0.45)
@@ -22,23 +23,6 @@ PHASES_PER_SECOND = 6.0
 SHAKE_PX = 2
 DRIFT = 0.25  # how much larger the background is than the frame
 SHRINKING = 0.97
-
-
-@dataclass(frozen=True)
-class Box:
-    """Where an object is, in fractions of the frame: left and right of its width, top and bottom of its height."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
-
-    def __post_init__(self) -> None:
-        if not (0 <= self.left < self.right <= 1 and 0 <= self.top < self.bottom <= 1):
-            raise ValueError(f"not a box within the frame: {self}")
-
-    def __str__(self) -> str:
-        return f"{self.left:.4f},{self.top:.4f},{self.right:.4f},{self.bottom:.4f}"
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from avsearch.localize import Localizer
 
 WEIGHTS_NAME = "encoder.safetensors"  # of every run of training: its folder tells more
-LIBRARY_MARK = "library.json"
 
 
 @dataclass(frozen=True)

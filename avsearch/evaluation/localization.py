@@ -18,32 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avsearch.evaluation.statistics import accuracy_interval
-from avsearch.localize import Place, probabilities
-from avsearch.manifest import split_labels
+from avsearch.localize import probabilities
 from avsearch.metrics import roc_auc
+from avsearch.moments import Place
 
 CENTRE = Place(0.5, 0.5)
 CHANCE = 0.5  # of the two halves, and of an area under the curve
 _PARTNERS = 3  # the stream of random numbers that partners are drawn by
 _DIGITS = 6
-
-
-@dataclass(frozen=True)
-class Box:
-    """Where an object is, in fractions of the frame: left and right of its width, top and bottom of its height."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
-
-    def __post_init__(self) -> None:
-        if not (0 <= self.left < self.right <= 1 and 0 <= self.top < self.bottom <= 1):
-            raise ValueError(f"not a box within the frame: {self}")
-
-    def holds(self, place: Place) -> bool:
-        """Whether a point lies in it, its edge included."""
-        return self.left <= place.x <= self.right and self.top <= place.y <= self.bottom
 
 
 @dataclass(frozen=True)
@@ -154,15 +136,6 @@ class Localization:
         }
 
 
-def boxes_of(text: str) -> list[Box]:
-    """`"0.1,0.2,0.5,0.6;0.7,0.1,0.9,0.4"` -> two boxes; an empty field has none.
-
-    Raises:
-        ValueError: a part is not four numbers that make a box within the frame.
-    """
-    return [_box(part) for part in split_labels(text)]
-
-
 def _mismatch_figures(it: Mismatch) -> Iterator[tuple[str, str, str, str]]:
     count = f"{len(it.names)} pictures"
     own, other, silence = it.means
@@ -192,8 +165,3 @@ def _record(it: Pointing | TwoPhotos | Mismatch | None) -> dict[str, Any] | None
 def _accuracy(hits: NDArray[np.bool_]) -> dict[str, float]:
     interval = accuracy_interval(hits)
     return {"accuracy": interval.mean, "low": interval.low, "high": interval.high}
-
-
-def _box(text: str) -> Box:
-    left, top, right, bottom = (float(number) for number in text.split(","))
-    return Box(left, top, right, bottom)

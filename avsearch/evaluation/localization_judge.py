@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avsearch.evaluation.items import EvaluationSettings, name_of
-from avsearch.evaluation.localization import CENTRE, Localization, Mismatch, Pointing, TwoPhotos, boxes_of
+from avsearch.evaluation.localization import CENTRE, Localization, Mismatch, Pointing, TwoPhotos
 from avsearch.evaluation.problems import ProblemKind
 from avsearch.localize import Localizer, peak
-from avsearch.manifest import BOXES_COLUMN
+from avsearch.manifest import BOXES_COLUMN, boxes_of
 
 if TYPE_CHECKING:
     from avsearch.evaluation.assembly import Case

@@ -14,13 +14,14 @@ from avsearch.encoder import load_encoder
 from avsearch.evaluation.correspondence import CorrespondenceJudge
 from avsearch.evaluation.drawn import DrawnMoment, Sample, load_items_from_model
 from avsearch.evaluation.items import EvaluationSettings
-from avsearch.evaluation.localization import Box, Localization, Mismatch, Pointing, TwoPhotos, boxes_of
+from avsearch.evaluation.localization import Localization, Mismatch, Pointing, TwoPhotos
 from avsearch.evaluation.localization_judge import LocalizationJudge, disjoint_pairs, disjoint_partners
 from avsearch.evaluation.problems import ProblemKind
-from avsearch.localize import Place, localizer_of, peak
-from avsearch.manifest import ManifestRow
+from avsearch.localize import localizer_of, peak
+from avsearch.manifest import Box, ManifestRow, boxes_of
 from avsearch.media import probe, read_frames
 from avsearch.models.avol import CosineAVOLNet
+from avsearch.moments import Place
 from tests.models import tiny
 from tests.tiny import make_film
 

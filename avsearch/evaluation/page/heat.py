@@ -18,9 +18,9 @@ from avsearch.evaluation.page.plots import data_uri
 from avsearch.evaluation.page.shown_media import jpeg_of, wav_of, why
 from avsearch.evaluation.results import Evaluation
 from avsearch.front_end import padded_second
-from avsearch.localize import PLACE_PX, Place, peak, probabilities
+from avsearch.localize import PLACE_PX, peak, probabilities
 from avsearch.media import probe, read_frames, read_sound
-from avsearch.moments import SECOND_US, Modality, Span
+from avsearch.moments import SECOND_US, Modality, Place, Span
 
 if TYPE_CHECKING:
     from avsearch.localize import Localizer
