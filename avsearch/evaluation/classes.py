@@ -77,11 +77,10 @@ def confusion(evaluation: Evaluation, direction: Direction) -> Confusion | None:
         return None
     weights = label_matrix(evaluation).astype(np.float64)
     weights /= weights.sum(axis=1, keepdims=True)
-    found = np.zeros((len(evaluation.items.names), weights.shape[1]))
-    for rank in range(answers.hits.shape[1]):
-        there = answers.hits[:, rank] >= 0
-        np.add.at(found, answers.item[there], weights[answers.hits[there, rank]])
-    counts = weights.T @ found
+    counts = np.zeros((weights.shape[1], weights.shape[1]))
+    for of_rank in answers.hits.T:
+        there = of_rank >= 0
+        counts += weights[answers.item[there]].T @ weights[of_rank[there]]
     totals = counts.sum(axis=1, keepdims=True)
     return Confusion(labels_of(evaluation), np.divide(counts, totals, out=np.zeros_like(counts), where=totals > 0))
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from avsearch.evaluation.classes import class_scores, confusion
-from avsearch.evaluation.paper import PAPER_TABLE, as_in_the_paper
+from avsearch.evaluation.classes import Confusion
+from avsearch.evaluation.paper import PAPER_TABLE, PaperRow
 from avsearch.evaluation.record import column_key, model_record, protocol_record
-from avsearch.evaluation.results import Column, Evaluation, Score
+from avsearch.evaluation.results import Evaluation, Score
 from avsearch.evaluation.statistics import PairedTest
 from avsearch.evaluation.systems import Report, Run, System
-from avsearch.moments import DIRECTIONS, Direction
+from avsearch.moments import DIRECTIONS
 
 NAMES_SHOWN = 5
 WORST_CLASSES = 10
@@ -29,7 +29,7 @@ def report_markdown(report: Report) -> str:
         _over_runs(report),
         _comparison(report),
         _judgements(report.runs),
-        _classes(first),
+        _classes(report),
         _paper(report),
         _benches(report),
         ["## Settings", *_settings(first)],
@@ -163,55 +163,42 @@ def judgement_figures(run: Run) -> Iterator[tuple[str, str, str, str]]:
             yield from measured.figures()
 
 
-def _classes(evaluation: Evaluation) -> list[str]:
+def _classes(report: Report) -> list[str]:
     lines: list[str] = []
-    for direction in DIRECTIONS:
-        scores = [score for score in class_scores(evaluation, direction) if score.mean is not None]
+    for direction, found in report.class_scores.items():
+        scores = [score for score in found if score.mean is not None]
         if not scores:
             continue
         lines.append(f"### {direction}")
-        lines += _table_head(["class", "items", "queries", f"nDCG@{evaluation.settings.k}", "chance"])
+        lines += _table_head(["class", "items", "queries", f"nDCG@{report.first.settings.k}", "chance"])
         for score in scores[:WORST_CLASSES]:
             cells = [score.label, str(score.num_items), str(score.num_queries)]
             lines.append(_line([*map(_cell, cells), _shown(score.mean), _shown(score.chance)]))
-        lines.append(_taken_for(evaluation, direction))
+        lines.append(_taken_for(report.confusions[direction]))
     return ["## Classes, the worst first", *lines] if lines else []
 
 
-def _taken_for(evaluation: Evaluation, direction: Direction) -> str:
-    found = confusion(evaluation, direction)
+def _taken_for(found: Confusion | None) -> str:
     pairs = [] if found is None else found.worst(3)
     told = "; ".join(f"{_cell(asked)} finds {_cell(instead)} ({share:.0%})" for asked, instead, share in pairs)
     return f"Most often confused: {told}." if told else "No class is confused with another."
 
 
 def _paper(report: Report) -> list[str]:
-    lines = _table_head([PAPER_TITLE, *map(str, DIRECTIONS), "AVC"])
-    lines += [_line([row.name, *map(_shown, row.ndcg), _shown(row.avc)]) for row in PAPER_TABLE]
-    if as_in_the_paper(report.first):
-        return ["## Beside the paper: the same protocol and data", *_beside(report), *lines]
+    theirs = _paper_lines(PAPER_TITLE, PAPER_TABLE)
+    if report.beside_the_paper:
+        ours = _paper_lines("this report", report.beside_the_paper)
+        return ["## Beside the paper: the same protocol and data", *ours, *theirs]
     apart = (
         "These figures are of other clips (AudioSet-Instruments) or another protocol than those above: "
         "the order within each table can be compared, the figures cannot."
     )
-    return ["## Apart: the paper's own table", apart, *lines]
+    return ["## Apart: the paper's own table", apart, *theirs]
 
 
-def _beside(report: Report) -> list[str]:
-    """Our runs by the paper's way to count: graded, self-in."""
-    column = _paper_column(report.first)
-    lines = _table_head(["this report", *map(str, DIRECTIONS), "AVC"])
-    for run in report.runs:
-        scores = [run.evaluation.score(direction, column) for direction in DIRECTIONS]
-        avc = run.correspondence.accuracy if run.correspondence else None
-        lines.append(_line([run.source, *(_shown(_reached(score)) for score in scores), _shown(avc)]))
-    scores = [report.first.score(direction, column) for direction in DIRECTIONS]
-    chances = [score.chance_own_first if score else None for score in scores]
-    return [*lines, _line(["chance, own item first", *map(_shown, chances), "0.500"])]
-
-
-def _paper_column(evaluation: Evaluation) -> Column:
-    return evaluation.columns[-1]
+def _paper_lines(title: str, rows: Sequence[PaperRow]) -> list[str]:
+    lines = [_line([row.name, *map(_shown, row.ndcg), _shown(row.avc)]) for row in rows]
+    return [*_table_head([title, *map(str, DIRECTIONS), "AVC"]), *lines]
 
 
 def _benches(report: Report) -> list[str]:

@@ -20,15 +20,17 @@ FEWEST_CLIPS = 4000  # some videos are gone for good
 
 @dataclass(frozen=True)
 class PaperRow:
-    """A system of the paper; `ndcg` in the order of `DIRECTIONS`, None where it has no such side."""
+    """A system; `ndcg` in the order of `DIRECTIONS`, None where it has no such side."""
 
     name: str
-    ndcg: tuple[float | None, float | None, float | None, float | None]
+    ndcg: tuple[float | None, ...]
     avc: float | None
 
 
+CHANCE_AVC = 0.5
+
 PAPER_TABLE = (
-    PaperRow("chance", (0.407, 0.407, 0.407, 0.407), 0.5),
+    PaperRow("chance", (0.407, 0.407, 0.407, 0.407), CHANCE_AVC),
     PaperRow("L3-Net", (0.567, 0.418, 0.385, 0.653), 0.808),
     PaperRow("L3-Net + CCA", (0.578, 0.531, 0.560, 0.649), None),
     PaperRow("VGG16-ImageNet", (0.600, None, None, None), None),

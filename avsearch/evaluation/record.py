@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from avsearch.evaluation.classes import class_scores, confusion
-from avsearch.evaluation.paper import PAPER_TABLE, PaperRow, as_in_the_paper
+from avsearch.evaluation.classes import Confusion
+from avsearch.evaluation.paper import PAPER_TABLE, PaperRow
 from avsearch.evaluation.problems import Problem
 from avsearch.evaluation.relevance import BINARY, SelfRule
 from avsearch.evaluation.results import Column, Evaluation, Measure, Score
@@ -35,10 +35,10 @@ def report_record(report: Report) -> dict[str, Any]:
         "graded": _graded(first),
         "systems": [_system(system) for system in report.systems],
         "comparison": None if report.comparison is None else _comparison(report.comparison),
-        "classes": {str(it): [asdict(one) for one in class_scores(first, it)] for it in DIRECTIONS},
-        "confusions": {str(direction): _confusions(first, direction) for direction in DIRECTIONS},
+        "classes": {str(it): [asdict(one) for one in found] for it, found in report.class_scores.items()},
+        "confusions": {str(direction): _confusions(found) for direction, found in report.confusions.items()},
         "curves": {str(direction): _curves(first, direction) for direction in DIRECTIONS},
-        "paper": {"comparable": as_in_the_paper(first), "rows": [_paper_row(row) for row in PAPER_TABLE]},
+        "paper": {"comparable": bool(report.beside_the_paper), "rows": [_paper_row(row) for row in PAPER_TABLE]},
         "benches": [asdict(bench) for bench in report.benches],
         "problems": problem_records(first.problems),
     }
@@ -194,8 +194,7 @@ def _rounded_leaves(record: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _confusions(evaluation: Evaluation, direction: Direction) -> list[dict[str, Any]]:
-    found = confusion(evaluation, direction)
+def _confusions(found: Confusion | None) -> list[dict[str, Any]]:
     worst = [] if found is None else found.worst(WORST_PAIRS)
     return [{"asked": asked, "found": instead, "share": rounded(share)} for asked, instead, share in worst]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 
 from avsearch.errors import UsageError
 from avsearch.evaluation.benches import Bench
+from avsearch.evaluation.classes import ClassScore, Confusion, class_scores, confusion
+from avsearch.evaluation.paper import CHANCE_AVC, PaperRow, as_in_the_paper
 from avsearch.evaluation.results import HEADLINE, Column, Evaluation
 from avsearch.evaluation.statistics import PairedTest, Spread, compare_paired, holm, summarise_runs
 from avsearch.moments import DIRECTIONS, Direction
@@ -100,6 +103,32 @@ class Report:
         """The evaluation whose figures head the report."""
         return self.systems[0].first
 
+    @functools.cached_property
+    def class_scores(self) -> Mapping[Direction, list[ClassScore]]:
+        """How well the first evaluation finds each class, the worst first."""
+        return {direction: class_scores(self.first, direction) for direction in DIRECTIONS}
+
+    @functools.cached_property
+    def confusions(self) -> Mapping[Direction, Confusion | None]:
+        """Which classes the first evaluation takes for which."""
+        return {direction: confusion(self.first, direction) for direction in DIRECTIONS}
+
+    @functools.cached_property
+    def beside_the_paper(self) -> tuple[PaperRow, ...]:
+        """All runs as the paper counts, graded and self-in, and chance with the own item first.
+
+        Nothing where protocol or data are others than the paper's: then they may not stand in one table.
+        """
+        if not as_in_the_paper(self.first):
+            return ()
+        column = self.first.columns[-1]
+        chances = [self.first.score(direction, column) for direction in DIRECTIONS]
+        own_first = tuple(score.chance_own_first if score else None for score in chances)
+        return (
+            *(_as_the_paper_counts(run, column) for run in self.runs),
+            PaperRow("chance, own item first", own_first, CHANCE_AVC),
+        )
+
 
 def group_runs(runs: Sequence[Run]) -> tuple[System, ...]:
     """Runs of one recipe and size that follow each other are one system; names say what tells systems apart.
@@ -144,6 +173,12 @@ def compare(first: System, second: System, *, seed: int) -> Comparison:
         )
     adjusted = holm([test.p_value for test in tests.values()])
     return Comparison((first.name, second.name), tests, dict(zip(tests, adjusted, strict=True)))
+
+
+def _as_the_paper_counts(run: Run, column: Column) -> PaperRow:
+    scores = [run.evaluation.score(direction, column) for direction in DIRECTIONS]
+    avc = run.correspondence.accuracy if run.correspondence else None
+    return PaperRow(run.source, tuple(score.mean if score else None for score in scores), avc)
 
 
 def _kind(run: Run) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,14 @@ from avsearch.audioset import INSTRUMENT_ROOTS, Ontology, read_ontology, read_se
 from avsearch.errors import UsageError
 from avsearch.evaluation.assembly import class_relevance
 from avsearch.evaluation.items import EvaluationSettings, Items, ItemVectors, Protocol
+from avsearch.evaluation.markdown import report_markdown
 from avsearch.evaluation.relevance import Gain, Relevance, SelfRule, label_sets
-from avsearch.evaluation.results import Column, Measure
+from avsearch.evaluation.results import Column, Evaluation, Measure
 from avsearch.evaluation.retrieval import evaluate
+from avsearch.evaluation.systems import Report, Run, apart
 from avsearch.moments import Direction, Modality
 
+IMAGE_IMAGE = Direction(Modality.IMAGE, Modality.IMAGE)
 SETS = st.lists(st.frozensets(st.sampled_from("abcdef"), min_size=1), min_size=1, max_size=8)
 TREE = Ontology(
     names={it: f"name of {it}" for it in "rabcdxy"},
@@ -82,8 +86,9 @@ def test_relevance_by_ontology_without_one_is_wrong_usage():
         EvaluationSettings(Path("manifest.csv"), relevance=Relevance.ONTOLOGY)
 
 
-def test_the_papers_chance_line_of_407_is_reproduced_on_its_clips(shared_data):
-    """2^r - 1, all labels of AudioSet, the query's own clip at rank 1: published .407."""
+@pytest.fixture(scope="module")
+def instruments(shared_data):
+    """AudioSet-Instruments' evaluation clips, by the paper's protocol; pictures alone, which all look alike."""
     folder = shared_data / "audioset"
     ontology = read_ontology(folder / "ontology.json")
     clips = with_any(read_segments(folder / "eval_segments.csv"), ontology.below(INSTRUMENT_ROOTS))
@@ -93,7 +98,7 @@ def test_the_papers_chance_line_of_407_is_reproduced_on_its_clips(shared_data):
     settings = EvaluationSettings(
         Path("eval.csv"), relevance=Relevance.ONTOLOGY, ontology=folder / "ontology.json", seed=0
     )
-    evaluation = evaluate(
+    return evaluate(
         Items(
             names=tuple(clip.youtube_id for clip in clips),
             paths=tuple(Path(clip.youtube_id) for clip in clips),
@@ -105,10 +110,34 @@ def test_the_papers_chance_line_of_407_is_reproduced_on_its_clips(shared_data):
             classes=class_relevance(ontology, frozenset().union(*labels)),
         )
     )
-    image_image = Direction(Modality.IMAGE, Modality.IMAGE)
-    kept, out = (
-        evaluation.score(image_image, Column(Measure.NDCG, it, settings.grading)) for it in list(SelfRule)[::-1]
-    )
+
+
+def test_the_papers_chance_line_of_407_is_reproduced_on_its_clips(instruments):
+    """2^r - 1, all labels of AudioSet, the query's own clip at rank 1: published .407."""
+    grading = instruments.settings.grading
+    kept, out = (instruments.score(IMAGE_IMAGE, Column(Measure.NDCG, it, grading)) for it in list(SelfRule)[::-1])
     assert kept.chance_own_first == pytest.approx(0.407, abs=0.001)
     assert 0.40 < kept.chance_own_first < 0.42
     assert 0.33 < out.chance < 0.352
+
+
+def test_the_papers_table_stands_beside_a_run_of_its_protocol_and_clips_and_no_other(instruments):
+    kept = instruments.score(IMAGE_IMAGE, instruments.columns[-1])
+    ours, chance = report_of(instruments).beside_the_paper
+    assert (ours.name, ours.ndcg, ours.avc) == ("run", (kept.mean, None, None, None), None)
+    assert (chance.ndcg[0], chance.avc) == (kept.chance_own_first, 0.5)
+    assert "## Beside the paper" in report_markdown(report_of(instruments))
+    items = instruments.items
+    others = [
+        replace(items, protocol=replace(items.protocol, name="library")),
+        replace(items, settings=replace(items.settings, gain=Gain.LINEAR)),
+        replace(items, settings=replace(items.settings, k=10)),
+        replace(items, settings=replace(items.settings, relevance=Relevance.IOU)),
+        replace(items, labels=(frozenset({"/m/09x0r"}), *items.labels[1:])),  # speech alone
+    ]
+    for other in others:
+        assert report_of(Evaluation(other, {}, {})).beside_the_paper == ()
+
+
+def report_of(evaluation):
+    return Report(apart([Run("run", evaluation)]), "2026-11-27")

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 import numpy as np
 
-from avsearch.evaluation.classes import class_scores, confusion
 from avsearch.evaluation.page import sections, tables
 from avsearch.evaluation.page.cards import Cards, QueryCard, Room
 from avsearch.evaluation.page.embedding_map import embedding_map, map_caption, map_plot
@@ -19,7 +18,6 @@ from avsearch.evaluation.page.gallery import Kind, ShownQuery, gallery, moments_
 from avsearch.evaluation.page.heat import HeatPair, heat_pairs
 from avsearch.evaluation.page.plots import Line, Plot, confusion_plot, curve_plot, interval_plot, with_others
 from avsearch.evaluation.page.shown_media import read_shown
-from avsearch.evaluation.results import Evaluation
 from avsearch.evaluation.systems import Report, System
 from avsearch.moments import DIRECTIONS, Direction, Progress
 
@@ -73,7 +71,7 @@ def page_html(report: Report, localizers: Sequence[Localizer | None], progress: 
         statements=sections.statements(first),
         intervals=_interval_plots(report),
         curves=_curve_plots(report),
-        classes=[made for it in DIRECTIONS if (made := _class_section(first, it)) is not None],
+        classes=[made for it in DIRECTIONS if (made := _class_section(report, it)) is not None],
         space=None if found is None else (map_plot(found, first.items), map_caption(found)),
         **_tables(report),
         **_media(report, localizers, progress, seed),
@@ -162,13 +160,13 @@ def _line(system: System, direction: Direction) -> Line | None:
     return Line(system.name, np.mean(curves, axis=0)) if curves else None
 
 
-def _class_section(evaluation: Evaluation, direction: Direction) -> ClassSection | None:
-    scores = [score for score in class_scores(evaluation, direction) if score.mean is not None]
+def _class_section(report: Report, direction: Direction) -> ClassSection | None:
+    scores = [score for score in report.class_scores[direction] if score.mean is not None]
     if not scores:
         return None
-    title, k = tables.spoken(direction), evaluation.settings.k
-    found = confusion(evaluation, direction)
-    num_items = {score.label: score.num_items for score in class_scores(evaluation, direction)}
+    title, k = tables.spoken(direction), report.first.settings.k
+    found = report.confusions[direction]
+    num_items = {score.label: score.num_items for score in report.class_scores[direction]}
     matrix = None
     if found is not None and len(found.labels) > 1:
         few = with_others(found, [num_items[it] for it in found.labels])

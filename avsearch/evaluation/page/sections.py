@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from avsearch.evaluation.classes import ClassScore, Confusion
 from avsearch.evaluation.page.first_answers import FirstAnswers, first_answers
 from avsearch.evaluation.page.tables import NOTHING, Table, shown, spoken, table
-from avsearch.evaluation.paper import PAPER_TABLE, as_in_the_paper
+from avsearch.evaluation.paper import PAPER_TABLE, PaperRow
 from avsearch.evaluation.problems import Problem
 from avsearch.evaluation.record import protocol_record
 from avsearch.evaluation.results import Evaluation, Score
@@ -19,7 +19,6 @@ NAMES_SHOWN = 20  # of a problem
 PAIRS_SHOWN = 3
 _PLURALS = {Modality.IMAGE: "pictures", Modality.AUDIO: "sounds"}
 _SINGULARS = {Modality.IMAGE: "a picture", Modality.AUDIO: "a sound"}
-_CHANCE_AVC = 0.5
 
 
 @dataclass(frozen=True)
@@ -141,23 +140,15 @@ def bench_tables(report: Report) -> list[BenchTable]:
 
 def paper_tables(report: Report) -> list[Table]:
     """The paper's table, and before it our runs by its way to count where protocol and data are its own."""
-    head = ("system", *map(spoken, DIRECTIONS), "AVC accuracy")
-    theirs = [(row.name, *map(shown, row.ndcg), shown(row.avc)) for row in PAPER_TABLE]
-    paper = table("Objects that Sound, table 2: nDCG@30", head, theirs)
-    if not as_in_the_paper(report.first):
+    paper = _paper_table("Objects that Sound, table 2: nDCG@30", PAPER_TABLE)
+    if not report.beside_the_paper:
         return [paper]
-    return [table("This report, counted as in the paper: graded, self-in", head, list(_beside(report))), paper]
+    return [_paper_table("This report, counted as in the paper: graded, self-in", report.beside_the_paper), paper]
 
 
-def _beside(report: Report) -> Iterator[tuple[str, ...]]:
-    column = report.first.columns[-1]
-    for run in report.runs:
-        scores = [run.evaluation.score(direction, column) for direction in DIRECTIONS]
-        accuracy = run.correspondence.accuracy if run.correspondence else None
-        yield run.source, *(shown(score.mean if score else None) for score in scores), shown(accuracy)
-    scores = [report.first.score(direction, column) for direction in DIRECTIONS]
-    chances = (shown(score.chance_own_first if score else None) for score in scores)
-    yield "chance, own item first", *chances, shown(_CHANCE_AVC)
+def _paper_table(caption: str, rows: Sequence[PaperRow]) -> Table:
+    head = ("system", *map(spoken, DIRECTIONS), "AVC accuracy")
+    return table(caption, head, [(row.name, *map(shown, row.ndcg), shown(row.avc)) for row in rows])
 
 
 def _statement(evaluation: Evaluation, direction: Direction) -> Statement | None:
