@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 
 import numpy as np
@@ -65,6 +65,9 @@ class Answers:
         chance_curve: likewise.
         hits: (Q, min(k, M)) int64, the items that came first, self-out; -1 where there are no more.
         scores: (Q, min(k, M)) float32, their cosines.
+        right: (Q, min(k, M)) bool, which of them share a label with what is asked.
+        num_relevant: (Q,) int64, how many candidates do, self-out.
+        num_candidates: (Q,) int64, how many candidates there are, self-out.
     """
 
     item: NDArray[np.int64]
@@ -77,6 +80,9 @@ class Answers:
     chance_curve: Floats
     hits: NDArray[np.int64]
     scores: NDArray[np.float32]
+    right: NDArray[np.bool_]
+    num_relevant: NDArray[np.int64]
+    num_candidates: NDArray[np.int64]
 
     def of(self, column: Column) -> Floats:
         """(Q,) what each query reached."""
@@ -91,10 +97,8 @@ class Answers:
 
 def joined(parts: Sequence[Answers]) -> Answers:
     """The answers to several blocks of queries, of which there is at least one, as one."""
-    arrays = {
-        name: np.concatenate([getattr(part, name) for part in parts])
-        for name in ("item", "start_us", "found", "chance", "own_first", "curve", "chance_curve", "hits", "scores")
-    }
+    names = [field.name for field in fields(Answers) if field.name != "columns"]
+    arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     return Answers(columns=parts[0].columns, **arrays)
 
 

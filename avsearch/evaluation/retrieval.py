@@ -5,6 +5,7 @@ Works through blocks of queries, so that memory does not grow with queries x can
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -127,6 +128,9 @@ class Contest:
             chance_curve=chance_curve,
             hits=np.where(np.isneginf(scores), -1, self.candidates.item[hits]),
             scores=scores,
+            right=headline.ranking.relevant()[:, : self.k],
+            num_relevant=headline.num_relevant[headline.who_asks],
+            num_candidates=headline.num_candidates[headline.who_asks],
         )
 
     def _relevance(self, asking: NDArray[np.int64], grading: Grading) -> NDArray[np.float32]:
@@ -186,13 +190,19 @@ class Round:
         """(U, M): whether each candidate shares a label with each item."""
         return self.judged[BINARY].relevance > 0
 
+    @functools.cached_property
+    def num_relevant(self) -> NDArray[np.int64]:
+        """How many candidates share a label with each item: (U,)."""
+        counts: NDArray[np.int64] = np.count_nonzero(self.relevant(), axis=1)
+        return counts
+
     def figures(self, columns: Sequence[Column]) -> list[tuple[Floats, Floats]]:
         """For each column (B,) reached and (B,) by chance."""
-        in_rank_order, num_relevant = self.ranking.relevant(), np.count_nonzero(self.relevant(), axis=1)
+        in_rank_order = self.ranking.relevant()
         return [
             self._ndcg(column.grading)
             if column.measure is Measure.NDCG
-            else self._by_relevance(column.measure, in_rank_order, num_relevant)
+            else self._by_relevance(column.measure, in_rank_order)
             for column in columns
         ]
 
@@ -228,18 +238,16 @@ class Round:
         found = metrics.ndcg_at_k(self._found(judged), judged.ideal[self.who_asks], self.k)
         return found, chance[self.who_asks]
 
-    def _by_relevance(
-        self, measure: Measure, in_rank_order: NDArray[np.bool_], num_relevant: NDArray[np.int64]
-    ) -> tuple[Floats, Floats]:
+    def _by_relevance(self, measure: Measure, in_rank_order: NDArray[np.bool_]) -> tuple[Floats, Floats]:
         if measure is Measure.RECALL:
             found = metrics.recall_at_k(in_rank_order, self.k)
-            chance = metrics.expected_recall_at_k(num_relevant, self.num_candidates, k=self.k)
+            chance = metrics.expected_recall_at_k(self.num_relevant, self.num_candidates, k=self.k)
         elif measure is Measure.MAP:
             found = metrics.average_precision(in_rank_order)
-            chance = metrics.expected_average_precision(num_relevant, self.num_candidates)
+            chance = metrics.expected_average_precision(self.num_relevant, self.num_candidates)
         else:
             found = metrics.reciprocal_rank(in_rank_order)
-            chance = metrics.expected_reciprocal_rank(num_relevant, self.num_candidates)
+            chance = metrics.expected_reciprocal_rank(self.num_relevant, self.num_candidates)
         return found, chance[self.who_asks]
 
     def _found(self, judged: Judged) -> Floats:

@@ -153,13 +153,12 @@ def _row_of(evaluation: Evaluation, direction: Direction, asked: tuple[str, int]
 def _answer(system: System, direction: Direction, row: int) -> ShownAnswer:
     evaluation = system.first
     answers = evaluation.answers[direction]
-    labels = evaluation.items.labels
-    own = labels[answers.item[row]]
     hits = []
     for number, hit in enumerate(answers.hits[row, :HITS_SHOWN].tolist()):
         if hit >= 0:
             moment = shown_moment(evaluation, hit, direction.target, _best_start(evaluation, direction, row, hit))
-            hits.append(ShownHit(moment, number + 1, float(answers.scores[row, number]), bool(own & labels[hit])))
+            score, is_right = float(answers.scores[row, number]), bool(answers.right[row, number])
+            hits.append(ShownHit(moment, number + 1, score, is_right))
     return ShownAnswer(system.name, float(answers.of(HEADLINE)[row]), tuple(hits))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from avsearch.evaluation.items import EvaluationSettings, Items, ItemVectors, Protocol
-from avsearch.evaluation.page.first_answers import first_answers, right_hits
+from avsearch.evaluation.page.first_answers import first_answers
 from avsearch.evaluation.retrieval import evaluate
 from avsearch.moments import Direction, Modality
 
@@ -34,7 +34,7 @@ def on_circle(labels, degrees, *, groups=None, k=30):
 def test_right_answers_are_counted_as_by_hand():
     # by angle: 0 finds 1, 2, 3, 4; 1 finds 2 (10 degrees), 0 (20), ...; of five only those of "a" and "b" count
     evaluation = on_circle(["a", "b", "a", "b;a", "c"], [0, 20, 30, 60, 100], k=2)
-    assert right_hits(evaluation, WITHIN).tolist() == [
+    assert evaluation.answers[WITHIN].right.tolist() == [
         [False, True],  # 1 is b, 2 is a
         [False, False],  # 2 is a, 0 is a
         [False, True],  # 1 is b, 0 or 3: both lie 30 degrees away, and the earlier item comes first
@@ -69,10 +69,10 @@ def test_what_shares_a_group_is_no_candidate():
 
 
 def test_blocks_change_nothing(monkeypatch):
-    evaluation = on_circle(["a", "b", "a", "b;a", "c", "c"], [0, 20, 30, 60, 100, 110])
-    whole = first_answers(evaluation, WITHIN)
-    monkeypatch.setattr("avsearch.evaluation.page.first_answers.BLOCK_CELLS", 1)
-    assert first_answers(evaluation, WITHIN) == whole
+    clips = ["a", "b", "a", "b;a", "c", "c"], [0, 20, 30, 60, 100, 110]
+    whole = first_answers(on_circle(*clips), WITHIN)
+    monkeypatch.setattr("avsearch.evaluation.retrieval.BLOCK_SCORES", 1)
+    assert first_answers(on_circle(*clips), WITHIN) == whole
 
 
 def test_nothing_is_said_where_nothing_can_be_found():
