@@ -11,6 +11,7 @@ from pathlib import Path
 from trainer.cache import CachedClip
 from trainer.checkpoint import has_begun
 from trainer.config import TrainJob
+from trainer.runlog import replace_text
 from trainer.sources import hold_out
 
 
@@ -29,9 +30,7 @@ class Membership:
         """Beside the checkpoints of a run; written aside first."""
         path = _path(job)
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_suffix(".part")
-        aside.write_text(json.dumps({"train": sorted(self.train), "held_out": sorted(self.held_out)}))
-        aside.replace(path)
+        replace_text(path, json.dumps({"train": sorted(self.train), "held_out": sorted(self.held_out)}))
 
 
 def read_membership(job: TrainJob) -> Membership | None:

@@ -40,7 +40,7 @@ class RunLog:
         if step == 0:
             shutil.rmtree(out / "tensorboard", ignore_errors=True)
         kept = [line for line in _lines(path) if line["step"] <= step] if step else []
-        _replace(path, "".join(json.dumps(line) + "\n" for line in kept))
+        replace_text(path, "".join(json.dumps(line) + "\n" for line in kept))
         return cls(path, Board.open(out / "tensorboard", first_step=step + 1))
 
     def add_step(self, step: int, loss: float, learning_rate: float) -> None:
@@ -83,7 +83,7 @@ class RunLog:
 
 def write_run(out: Path, about: dict[str, Any]) -> None:
     """`run.json`: everything that made a run what it is, and what it reached, in one file; written aside first."""
-    _replace(out / "run.json", json.dumps(about, indent=2) + "\n")
+    replace_text(out / "run.json", json.dumps(about, indent=2) + "\n")
 
 
 def provenance(train: Clips, *, seed: int) -> dict[str, Any]:
@@ -112,7 +112,7 @@ def data_fingerprint(train: Clips) -> str:
     return xxhash.xxh3_128("".join(hashes).encode()).hexdigest()
 
 
-def _replace(path: Path, text: str) -> None:
+def replace_text(path: Path, text: str) -> None:
     """Write aside, then rename: what was there stays there where the disk is full."""
     aside = path.with_name(f"{path.name}.part")
     try:

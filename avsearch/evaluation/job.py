@@ -13,7 +13,7 @@ from avsearch.evaluation.benches import read_bench
 from avsearch.evaluation.items import EvaluationSettings
 from avsearch.evaluation.report import write_report
 from avsearch.evaluation.retrieval import evaluate
-from avsearch.evaluation.systems import Report, Run, apart, compare, group_runs
+from avsearch.evaluation.systems import Report, Run, apart, compare, group_runs, two_protocols
 from avsearch.moments import Progress
 
 if TYPE_CHECKING:
@@ -51,10 +51,7 @@ class EvaluateJob:
             raise UsageError("There must be something to evaluate, and two of it to compare.")
         kinds = {is_library(source) for source in self.sources}
         if len(kinds) > 1:
-            raise UsageError(
-                "A library is asked by all its moments, a weights file by drawn ones; one table cannot hold both.",
-                hint="Give weights files only, or libraries only.",
-            )
+            raise two_protocols()
         if self.num_seeds < 1 or (self.num_seeds > 1 and kinds == {True}):
             raise UsageError(
                 "Only the paper's protocol draws frames, so only weights files have several seeds.",

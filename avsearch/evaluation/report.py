@@ -14,6 +14,7 @@ from avsearch.evaluation.record import report_record
 from avsearch.evaluation.systems import Report
 from avsearch.evaluation.trec import FOLDER, MOST_LINES, num_judgements, write_trec
 from avsearch.moments import Progress, Silent
+from avsearch.vectors.durable import write_durably
 
 if TYPE_CHECKING:
     from avsearch.localize import Localizer
@@ -38,14 +39,19 @@ def write_report(
 
     Returns:
         The path of `report.json`, which is written last.
+
+    Raises:
+        LibraryError: a file cannot be written.
     """
     progress = progress or Silent()
     directory.mkdir(parents=True, exist_ok=True)
     _write_trec(report, directory, wanted=trec, progress=progress)
     write_page(report, directory, localizers=localizers, progress=progress)
-    _publish(directory / "report.md", report_markdown(report))
-    text = json.dumps(report_record(report), indent=2, ensure_ascii=False)
-    return _publish(directory / "report.json", text + "\n")
+    write_durably(directory / "report.md", [report_markdown(report).encode("utf-8", "replace")])
+    text = json.dumps(report_record(report), indent=2, ensure_ascii=False) + "\n"
+    path = directory / "report.json"
+    write_durably(path, [text.encode("utf-8", "replace")])
+    return path
 
 
 def _write_trec(report: Report, directory: Path, *, wanted: bool | None, progress: Progress) -> None:
@@ -59,10 +65,3 @@ def _write_trec(report: Report, directory: Path, *, wanted: bool | None, progres
         progress.say(f"No files for trec_eval: they would take {lines:,} lines. Ask for them with --trec.")
         return
     write_trec(items, directory)
-
-
-def _publish(path: Path, text: str) -> Path:
-    """Write aside, then rename: a reader never sees half a report."""
-    aside = path.with_name(f".{path.name}.part")
-    aside.write_text(text, encoding="utf-8")
-    return aside.replace(path)

@@ -137,10 +137,7 @@ def group_runs(runs: Sequence[Run]) -> tuple[System, ...]:
         UsageError: they were not evaluated by one protocol.
     """
     if len({run.evaluation.protocol.name for run in runs}) > 1:
-        raise UsageError(
-            "A library is asked by all its moments, a weights file by drawn ones; one table cannot hold both.",
-            hint="Give weights files only, or libraries only.",
-        )
+        raise two_protocols()
     groups = [tuple(group) for _, group in groupby(runs, key=_kind)]
     plain = [_kind(group[0])[0] for group in groups]
     names = [
@@ -148,6 +145,14 @@ def group_runs(runs: Sequence[Run]) -> tuple[System, ...]:
         for name, group in zip(plain, groups, strict=True)
     ]
     return tuple(System(name, group) for name, group in zip(names, groups, strict=True))
+
+
+def two_protocols() -> UsageError:
+    """What is said where libraries and weights files are to stand in one table."""
+    return UsageError(
+        "A library is asked by all its moments, a weights file by drawn ones; one table cannot hold both.",
+        hint="Give weights files only, or libraries only.",
+    )
 
 
 def apart(runs: Sequence[Run]) -> tuple[System, ...]:

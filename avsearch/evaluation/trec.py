@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO
 from urllib.parse import quote
 
 import numpy as np
@@ -21,6 +21,7 @@ from avsearch.evaluation.items import Items
 from avsearch.evaluation.relevance import SelfRule, postings
 from avsearch.evaluation.retrieval import Contest, Round, contest_of
 from avsearch.moments import DIRECTIONS, SECOND_US, Direction
+from avsearch.vectors.durable import written_aside
 
 DEPTH = 1000  # of a run, as at TREC
 MOST_LINES = 2_000_000  # of judgements, over all directions: some 100 MB
@@ -54,13 +55,12 @@ def num_judgements(items: Items) -> int:
 
 def _write(contest: Contest, items: Items, folder: Path, direction: Direction) -> list[Path]:
     paths = [folder / f"{direction}.run", folder / f"{direction}.qrels"]
-    asides = [path.with_name(f".{path.name}.part") for path in paths]
     names = [quote(items.names[item], safe="/") for item in contest.candidates.item]
-    with asides[0].open("w", encoding="utf-8") as run, asides[1].open("w", encoding="utf-8") as qrels:
+    with written_aside(paths[0]) as run, written_aside(paths[1]) as qrels:
         for block in contest.blocks():
             played = contest.rounds(block)[SelfRule.OUT]
             _write_block(_queries(contest, items, block), played, names, run, qrels)
-    return [aside.replace(path) for aside, path in zip(asides, paths, strict=True)]
+    return paths
 
 
 def _queries(contest: Contest, items: Items, block: slice) -> Iterator[str]:
@@ -68,15 +68,15 @@ def _queries(contest: Contest, items: Items, block: slice) -> Iterator[str]:
         yield f"{quote(items.names[item], safe='/')}@{start_us / SECOND_US:.6f}"
 
 
-def _write_block(queries: Iterator[str], played: Round, names: list[str], run: TextIO, qrels: TextIO) -> None:
+def _write_block(queries: Iterator[str], played: Round, names: list[str], run: BinaryIO, qrels: BinaryIO) -> None:
     first, scores = _falling(played)
     relevant = played.relevant()
     for row, query in enumerate(queries):
         for rank, (column, score) in enumerate(zip(first[row], scores[row], strict=True), start=1):
             if np.isfinite(score):
-                run.write(f"{query} Q0 {names[column]} {rank} {score:.9g} avsearch\n")
+                run.write(f"{query} Q0 {names[column]} {rank} {score:.9g} avsearch\n".encode())
         for column in np.flatnonzero(relevant[played.who_asks[row]]):
-            qrels.write(f"{query} 0 {names[column]} 1\n")
+            qrels.write(f"{query} 0 {names[column]} 1\n".encode())
 
 
 def _falling(played: Round) -> tuple[NDArray[np.int64], NDArray[np.float32]]:

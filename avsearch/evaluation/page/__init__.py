@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from avsearch.evaluation.systems import Report
 from avsearch.moments import Progress, Silent
+from avsearch.vectors.durable import write_durably
 
 if TYPE_CHECKING:
     from avsearch.localize import Localizer
@@ -42,6 +43,5 @@ def write_page(
 
     html = page_html(report, localizers, progress or Silent())
     path = directory / PAGE_NAME
-    aside = path.with_name(f".{path.name}.part")
-    aside.write_bytes(html.encode("utf-8", "replace"))  # a name may hold bytes that are no text
-    return aside.replace(path)
+    write_durably(path, [html.encode("utf-8", "replace")])  # a name may hold bytes that are no text
+    return path
