@@ -12,7 +12,7 @@ INSTALLED := .venv/.installed-$(EXTRA)
 TOOLS := .venv/.installed-tools
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint test-slow check-long clean system postgres
+.PHONY: help setup demo test lint test-slow check-long clean system postgres browser
 
 help:
 	@echo "make demo        make a small collection, train on it, index, search and evaluate it, in ./$(DEMO_DIR)"
@@ -22,6 +22,7 @@ help:
 	@echo "make check-long  those and the longest ones, with 100 kills at random instants instead of 10"
 	@echo "make setup       what the others need: ./.venv with avsearch in it, and ffmpeg"
 	@echo "make postgres    a PostgreSQL server for the tests that need one; make test leaves them out without it"
+	@echo "make browser     Chromium for the tests of the page; they are left out without it"
 	@echo "make clean       remove .venv, caches and builds; ./$(DEMO_DIR) stays"
 	@echo
 	@echo "Settings: DEMO_DIR=FOLDER, DEMO_MINUTES=M of training; PYTHON=python3.12, EXTRA=cpu or gpu (found: $(EXTRA))"
@@ -53,6 +54,9 @@ system:
 
 postgres:
 	@bash .ci/setup.sh postgres
+
+browser:
+	@bash .ci/setup.sh browser
 
 $(INSTALLED): pyproject.toml constraints.txt | system
 	@bash .ci/setup.sh package $(EXTRA)

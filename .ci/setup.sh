@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The set-up behind the Makefile: `system` (ffmpeg), `package cpu|gpu` (.venv with avsearch), `tools` (for the tests),
-# `postgres` (a server that the tests start for themselves).
+# `postgres` (a server that the tests start for themselves), `browser` (Chromium, which drives the page).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,6 +10,7 @@ main() {
         "package cpu" | "package gpu") install_package "$2" ;;
         "tools ") install_tools ;;
         "postgres ") require_postgres ;;
+        "browser ") require_browser ;;
         *) fail "EXTRA is cpu or gpu." ;;
     esac
 }
@@ -29,6 +30,8 @@ require_postgres() {
     install_from_system "$package"
     has_postgres || fail "$package is installed, but brought no initdb; install the PostgreSQL server."
 }
+
+require_browser() { command -v chromium >/dev/null || install_from_system chromium; }
 
 # As tests/postgres.py looks for it: Debian keeps it off the path.
 has_postgres() { command -v initdb >/dev/null || compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null; }

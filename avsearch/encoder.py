@@ -108,25 +108,23 @@ class Encoder:
             raise TypeError(f"{self.header.architecture} judges no pairs")
         return self._of_pairs(self._network, frames, sounds, images=self._images, judge=self._network.log_odds)
 
-    def answers(self, frames: np.ndarray, waveforms: np.ndarray) -> np.ndarray:
-        """The log-odds that each place of a picture makes the sound.
+    def answers(self, frames: np.ndarray, sounds: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The log-odds that each place of a picture makes a sound.
 
         Args:
-            frames: (B, H, W, 3) uint8 of any one size; their scale is that of `front_end.short_side`.
-            waveforms: (B, 48000) float32 at 48 kHz.
+            frames: (B, H, W, 3) uint8 of any one size; their scale is that of `front_end.short_side`. Each is seen
+                once.
+            sounds: what each is asked with, (B, 48000) float32 at 48 kHz each.
 
         Returns:
-            (B, H // 16, W // 16) float32, where the network's stride is 16.
+            (B, H // 16, W // 16) float32 for each of `sounds`, where the network's stride is 16.
 
         Raises:
             TypeError: the network has no map.
         """
         if not isinstance(self._network, AVOLNet):
             raise TypeError(f"{self.header.architecture} has no map")
-        of_each = self._of_pairs(
-            self._network, frames, [waveforms], images=self._whole, judge=self._network.answers
-        )
-        return of_each[0]
+        return self._of_pairs(self._network, frames, sounds, images=self._whole, judge=self._network.answers)
 
     @torch.inference_mode()
     def _of_pairs(

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from avsearch.errors import ManifestError
-from avsearch.moments import Place
+from avsearch.moments import Box
 
 LABEL_SEPARATOR = ";"
 REQUIRED_COLUMNS = ("path", "labels", "split")
@@ -62,27 +62,6 @@ class Manifest:
             if name not in self.columns:
                 known = ", ".join(self.columns)
                 raise ManifestError(f"{self.path}: there is no column {name}.", hint=f"Its columns are: {known}.")
-
-
-@dataclass(frozen=True)
-class Box:
-    """Where an object is, in fractions of the frame: left and right of its width, top and bottom of its height."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
-
-    def __post_init__(self) -> None:
-        if not (0 <= self.left < self.right <= 1 and 0 <= self.top < self.bottom <= 1):
-            raise ValueError(f"not a box within the frame: {self}")
-
-    def __str__(self) -> str:
-        return f"{self.left:.4f},{self.top:.4f},{self.right:.4f},{self.bottom:.4f}"
-
-    def holds(self, place: Place) -> bool:
-        """Whether a point lies in it, its edge included."""
-        return self.left <= place.x <= self.right and self.top <= place.y <= self.bottom
 
 
 def boxes_of(text: str) -> list[Box]:

@@ -68,8 +68,40 @@ class Span:
 
 
 @dataclass(frozen=True)
+class Place:
+    """A point of a frame, in fractions of its width and of its height."""
+
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
+class Box:
+    """A part of a frame, in fractions: left and right of its width, top and bottom of its height."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.left < self.right <= 1 and 0 <= self.top < self.bottom <= 1):
+            raise ValueError(f"not a box within the frame: {self}")
+
+    def __str__(self) -> str:
+        return f"{self.left:.4f},{self.top:.4f},{self.right:.4f},{self.bottom:.4f}"
+
+    def holds(self, place: Place) -> bool:
+        """Whether a point lies in it, its edge included."""
+        return self.left <= place.x <= self.right and self.top <= place.y <= self.bottom
+
+
+@dataclass(frozen=True)
 class VideoStream:
-    """One stream of pictures; width and height are as displayed: after rotation, with square pixels."""
+    """One stream of pictures; width and height are as displayed: after rotation, with square pixels.
+
+    Where there is a `crop`, only that part of each picture is read, and width and height are its own.
+    """
 
     index: int
     codec: str
@@ -77,6 +109,13 @@ class VideoStream:
     height: int
     rotation: int
     frames_per_second: float
+    crop: Box | None = None
+
+    def cropped(self, box: Box) -> VideoStream:
+        """The same stream, of which only a part is looked at."""
+        width = max(round(self.width * (box.right - box.left)), 1)
+        height = max(round(self.height * (box.bottom - box.top)), 1)
+        return replace(self, width=width, height=height, crop=box)
 
 
 @dataclass(frozen=True)
@@ -108,6 +147,10 @@ class MediaInfo:
     audio: AudioStream | None
     timecode: str = ""
 
+    def cropped(self, box: Box) -> MediaInfo:
+        """The same file, of whose pictures only a part is looked at."""
+        return self if self.video is None else replace(self, video=self.video.cropped(box))
+
     def limited_to(self, modalities: Container[Modality]) -> MediaInfo:
         """The same file as if it had no other sides than these."""
         return replace(
@@ -134,7 +177,20 @@ class Moment:
 class Hit:
     """A moment with its rank (from 1) and score (cosine of unit vectors).
 
-    `end_s` is `start_s` for a frame, and at most one second later for a sound, never past the file's end.
+    Attributes:
+        rank: from 1.
+        score: the cosine of unit vectors.
+        path: of a file that holds the media; there may be copies.
+        media_id: of the media.
+        moment_id: what `Moment.id` gives.
+        modality: of the moment.
+        start_s: where the moment begins; `FILE@start_s` is exactly this moment again.
+        end_s: `start_s` for a frame, at most one second later for a sound, never past the file's end.
+        from_s: where the stretch begins that the moment is the best of: its neighbours answer nearly as well.
+        to_s: where that ends; without neighbours the two are `start_s` and `end_s`.
+        labels: of the media.
+        duration_s: of the media; 0 for a still picture.
+        kind: of the media.
     """
 
     rank: int
@@ -145,14 +201,11 @@ class Hit:
     modality: Modality
     start_s: float
     end_s: float
-
-
-@dataclass(frozen=True)
-class Place:
-    """A point of a frame, in fractions of its width and of its height."""
-
-    x: float
-    y: float
+    from_s: float
+    to_s: float
+    labels: tuple[str, ...]
+    duration_s: float
+    kind: MediaKind
 
 
 @dataclass(frozen=True)

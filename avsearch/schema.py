@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-REVISION = "0002"  # the newest file in migrations/versions; counted up, so that older and newer can be told apart
+REVISION = "0003"  # the newest file in migrations/versions; counted up, so that older and newer can be told apart
 STATE_ID = 1  # of the one row of library_state
 
 _NAMING = {
@@ -192,5 +192,6 @@ library_state = Table(  # one row
     _needed("next_media_id", BigInteger),
     Column("active_encoder_id", _BIG_ID, ForeignKey("encoder.id")),
     Column("pending_encoder_id", _BIG_ID, ForeignKey("encoder.id")),  # whose vectors are being made
+    Column("localizer_encoder_id", _BIG_ID, ForeignKey("encoder.id")),  # which says where in a picture a sound is
     CheckConstraint(f"id = {STATE_ID}", name="one_row"),
 )

@@ -203,7 +203,7 @@ def test_in_bfloat16_the_judgement_itself_is_in_float32(network, loaded):
 
 def test_an_encoder_without_a_judgement_or_a_map_says_so(loaded, tmp_path):
     with pytest.raises(TypeError, match="ave has no map"):
-        loaded.answers(pictures(1), sounds(1))
+        loaded.answers(pictures(1), [sounds(1)])
     assert not loaded.has_map
     path = picture_weights(tmp_path / "vgg16")
     alone = load_encoder(path, "cpu")

@@ -108,7 +108,7 @@ def old_catalog(database):
 def everything(connection):
     """Table -> all of its rows, each with the columns of the first version only."""
     tables = table_names(connection) - {"alembic_version", "coverage"}
-    later = {"timecode", "num_silent", "num_still", "gap_us", "pending_encoder_id"}
+    later = {"timecode", "num_silent", "num_still", "gap_us", "pending_encoder_id", "localizer_encoder_id"}
     rows = {}
     for table in sorted(tables):
         found = connection.execute(text(f"SELECT * FROM {table} ORDER BY 1, 2")).mappings()
@@ -141,19 +141,53 @@ def test_a_downgrade_to_the_first_version_loses_nothing_that_it_knows(old_catalo
         before = everything(connection)
     with at_revision(old_catalog, "0001") as connection:
         assert everything(connection) == before
-    with at_revision(old_catalog, "0002") as connection:
+    with at_revision(old_catalog, schema.REVISION) as connection:
         assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
+
+
+def test_a_catalog_without_a_localizer_gains_the_place_for_one_and_a_downgrade_takes_it_away(old_catalog):
+    with at_revision(old_catalog, "0002") as connection:
+        before = everything(connection)
+        run_sql(old_catalog, "UPDATE library_state SET pending_encoder_id = 1")
+    with at_revision(old_catalog, "0003") as connection:
+        assert everything(connection) == before
+        catalog = Catalog(old_catalog.engine())
+        assert (catalog.active_encoder().fingerprint, catalog.pending_encoder().fingerprint) == ("new", "old")
+        assert catalog.localizer() is None
+        assert catalog.problems() == []
+    run_sql(old_catalog, "UPDATE library_state SET localizer_encoder_id = 2")
+    assert Catalog(old_catalog.engine()).localizer().fingerprint == "new"
+    with at_revision(old_catalog, "0002") as connection:
+        assert everything(connection) == before
+        state = connection.execute(text("SELECT * FROM library_state")).mappings().one()
+        assert "localizer_encoder_id" not in state
+        assert state["pending_encoder_id"] == 1
+
+
+def test_a_library_of_the_version_before_the_localizer_is_upgraded_and_takes_one(tmp_path, database_url):
+    directory = tmp_path / "library"
+    with create_library(directory, database_url=database_url).writer() as writer:
+        root = writer.catalog.add_root(tmp_path)
+        writer.catalog.publish(PUBLICATION)
+    with at_revision(open_library(directory).layout.database, "0002"):
+        pass
+    with pytest.raises(LibraryError, match=r"of version 0002, older.*Run `avsearch library upgrade`"):
+        open_library(directory)
+    library = upgrade_library(directory)
+    assert library.catalog.roots() == (root,)
+    assert library.localizer_path() is None
+    assert verify(library) == []
 
 
 @pytest.mark.parametrize("table", ["library_state", "file"])
 def test_checks_still_refuse_after_an_upgrade(old_catalog, table):
     wrong = {"library_state": "UPDATE library_state SET id = 2", "file": "UPDATE file SET media_id = NULL"}
-    key = {
-        "library_state": "UPDATE library_state SET pending_encoder_id = 9",
-        "file": "UPDATE file SET root_id = 9",
+    keys = {
+        "library_state": ["pending_encoder_id = 9", "active_encoder_id = 9", "localizer_encoder_id = 9"],
+        "file": ["root_id = 9"],
     }
-    with at_revision(old_catalog, "0002"):
-        for statement in (wrong[table], key[table]):
+    with at_revision(old_catalog, schema.REVISION):
+        for statement in (wrong[table], *(f"UPDATE {table} SET {key}" for key in keys[table])):
             with pytest.raises(LibraryError, match="cannot be written"):
                 run_sql(old_catalog, statement)
 

@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Connection, Engine, select
+from sqlalchemy import Connection, Engine, select
 
 from avsearch.catalog.coverage import covered_by, is_uncovered_by, read_lost
 from avsearch.catalog.database import check_revision, integrity_problems, reading
+from avsearch.catalog.encoders import read_active_encoder, read_localizer, read_pending_encoder
+from avsearch.catalog.holding import read_holding
 from avsearch.catalog.paths import Place, places_of
 from avsearch.catalog.records import (
     EncoderRecord,
@@ -41,6 +43,7 @@ from avsearch.catalog.rows import (
 )
 from avsearch.catalog.selection import read_files_at, read_selection
 from avsearch.catalog.status import read_status
+from avsearch.catalog.where import parse_where
 from avsearch.errors import LibraryError
 from avsearch.schema import embedding, encoder, file, label, library_state, media, root, segment
 
@@ -79,7 +82,7 @@ class Catalog:
     def status(self) -> Status:
         """The library in figures."""
         with reading(self._engine) as connection:
-            return read_status(connection, read_active_encoder(connection), read_pending_encoder(connection))
+            return read_status(connection)
 
     def active_encoder(self) -> EncoderRecord | None:
         with reading(self._engine) as connection:
@@ -89,6 +92,11 @@ class Catalog:
         """The encoder whose vectors are being made beside the active one's."""
         with reading(self._engine) as connection:
             return read_pending_encoder(connection)
+
+    def localizer(self) -> EncoderRecord | None:
+        """The encoder that says where in a picture a sound comes from, if the library has one."""
+        with reading(self._engine) as connection:
+            return read_localizer(connection)
 
     def encoders(self) -> tuple[EncoderRecord, ...]:
         """All encoders that the library holds, active or not."""
@@ -165,6 +173,16 @@ class Catalog:
         with reading(self._engine) as connection:
             return read_selection(connection, wanted, read_roots(connection))
 
+    def select_where(self, text: str) -> NDArray[np.int64]:
+        """(M,) int64 ascending: the live media for which a filter holds (`catalog.where` has the language).
+
+        Raises:
+            UsageError: the filter cannot be understood.
+        """
+        condition = parse_where(text)
+        with reading(self._engine) as connection:
+            return read_holding(connection, condition, read_roots(connection))
+
     def files_at(self, target: str) -> list[tuple[Root, FileState]]:
         """The known files, in whatever state, that are named: by a file, a folder above them, or a pattern.
 
@@ -235,24 +253,9 @@ class Catalog:
             return integrity_problems(connection)
 
 
-def read_active_encoder(connection: Connection) -> EncoderRecord | None:
-    """The active encoder, within a transaction."""
-    return _read_encoder(connection, library_state.c.active_encoder_id)
-
-
-def read_pending_encoder(connection: Connection) -> EncoderRecord | None:
-    """The encoder whose vectors are being made, within a transaction."""
-    return _read_encoder(connection, library_state.c.pending_encoder_id)
-
-
 def read_roots(connection: Connection) -> tuple[Root, ...]:
     """All roots, within a transaction."""
     return tuple(map(root_record, connection.execute(select(root).order_by(root.c.id))))
-
-
-def _read_encoder(connection: Connection, which: ColumnElement[int | None]) -> EncoderRecord | None:
-    row = connection.execute(select(encoder).join(library_state, encoder.c.id == which)).first()
-    return None if row is None else encoder_record(row)
 
 
 def _read_labels(connection: Connection, media_ids: Sequence[int]) -> Mapping[int, list[str]]:

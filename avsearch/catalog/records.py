@@ -265,6 +265,7 @@ class Status:
         pending: the encoder whose vectors are being made.
         num_pending_done: live media that it has dealt with.
         num_live: media that can be found.
+        localizer: the encoder that says where in a picture a sound comes from.
     """
 
     num_roots: int
@@ -282,3 +283,4 @@ class Status:
     pending: EncoderRecord | None
     num_pending_done: int
     num_live: int
+    localizer: EncoderRecord | None

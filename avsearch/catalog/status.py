@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, case, func, select
 
 from avsearch.catalog.coverage import covered_by
+from avsearch.catalog.encoders import read_active_encoder, read_localizer, read_pending_encoder
 from avsearch.catalog.records import EncoderRecord, State, Status
 from avsearch.catalog.rows import KEPT_STATES, LIVE_MEDIA
 from avsearch.moments import SECOND_US, MediaKind, Modality
@@ -16,8 +17,9 @@ from avsearch.schema import embedding, file, media, root, segment
 HOUR_US = 3600 * SECOND_US
 
 
-def read_status(connection: Connection, active: EncoderRecord | None, pending: EncoderRecord | None) -> Status:
+def read_status(connection: Connection) -> Status:
     """Count everything, within a transaction; kinds, states and modalities without any count 0."""
+    active, pending = read_active_encoder(connection), read_pending_encoder(connection)
     kinds = _live_media(connection)
     rows, num_segments, segment_bytes = _segments(connection)
     held = _held_rows(connection, active, pending)
@@ -38,6 +40,7 @@ def read_status(connection: Connection, active: EncoderRecord | None, pending: E
         pending=pending,
         num_pending_done=_num_done(connection, pending),
         num_live=sum(row.num_media for row in kinds),
+        localizer=read_localizer(connection),
     )
 
 

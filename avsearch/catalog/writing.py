@@ -87,18 +87,26 @@ class CatalogWriter(Catalog):
             values = {"active_encoder_id": encoder.id, "pending_encoder_id": None}
             connection.execute(update(library_state).values(values))
 
+    def set_localizer(self, new: NewEncoder | None) -> EncoderRecord | None:
+        """Register an encoder unless it is known, and have it say where sounds come from; or have none do."""
+        with writing(self._engine) as connection:
+            localizer = None if new is None else _record(insert_encoder(connection, new), new)
+            connection.execute(update(library_state).values(localizer_encoder_id=localizer and localizer.id))
+            return localizer
+
+    def forget_vectors(self, encoder: EncoderRecord) -> None:
+        """An encoder stays; its segments go, and all that it has dealt with."""
+        with writing(self._engine) as connection:
+            _delete_made_by(connection, encoder)
+
     def forget_encoder(self, encoder: EncoderRecord) -> None:
         """An encoder goes, with its segments and all that it has dealt with.
 
         Raises:
-            LibraryError: also when it is the active or the pending one.
+            LibraryError: also when it is the active or the pending one, or the localizer.
         """
         with writing(self._engine) as connection:
-            made_by = segment.c.encoder_id == encoder.id
-            gone = select(segment.c.id).where(made_by)
-            connection.execute(delete(embedding).where(embedding.c.segment_id.in_(gone)))
-            connection.execute(delete(segment).where(made_by))
-            connection.execute(delete(coverage).where(coverage.c.encoder_id == encoder.id))
+            _delete_made_by(connection, encoder)
             connection.execute(delete(encoders).where(encoders.c.id == encoder.id))
 
     def set_files(self, files: Sequence[FileState]) -> None:
@@ -213,6 +221,14 @@ def _absorb_root(connection: Connection, inner: Root, outer: Root) -> None:
         connection.execute(statement.values(new), moved)
     connection.execute(delete(file).where(file.c.root_id == inner.id))
     connection.execute(delete(root).where(root.c.id == inner.id))
+
+
+def _delete_made_by(connection: Connection, encoder: EncoderRecord) -> None:
+    made_by = segment.c.encoder_id == encoder.id
+    gone = select(segment.c.id).where(made_by)
+    connection.execute(delete(embedding).where(embedding.c.segment_id.in_(gone)))
+    connection.execute(delete(segment).where(made_by))
+    connection.execute(delete(coverage).where(coverage.c.encoder_id == encoder.id))
 
 
 def _delete_segments(connection: Connection, names: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from avsearch.cli import align, bench, demo, evaluate, importing, index, library, query, train
+from avsearch.cli import align, bench, demo, evaluate, importing, index, library, localize, query, serve, train
 from avsearch.cli.output import say
 from avsearch.errors import AvsearchError
 
@@ -46,10 +46,11 @@ app.command()(train.train)
 app.command()(align.align)
 app.command()(index.index)
 app.command()(query.query)
+app.command()(localize.localize)
+app.command()(serve.serve)
 app.command()(evaluate.evaluate)
 app.add_typer(importing.app, name="import")
 app.add_typer(library.app, name="library")
-app.add_typer(importing.app, name="import")
 app.add_typer(bench.app, name="bench")
 
 

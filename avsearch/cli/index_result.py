@@ -70,7 +70,7 @@ def say_how_to_go_on(job: IndexJob) -> None:
 
 def go_on_words(job: IndexJob) -> list[str]:
     """The command that goes on with a job; model and database are the library's own by now."""
-    from avsearch.library import default_library
+    from avsearch.home import default_library
 
     options: list[tuple[str, object]] = [
         ("--library", None if job.library == default_library() else job.library),

@@ -47,6 +47,6 @@ SeedOption = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Of 
 
 def library_directory(option: Path | None) -> Path:
     """The library asked for, else AVSEARCH_LIBRARY's, else the one in the user data directory."""
-    from avsearch.library import default_library
+    from avsearch.home import default_library
 
     return option or default_library()

@@ -22,9 +22,9 @@ from avsearch.demo.plan import CLIP_SECONDS, ClipPlan, plan_collection
 from avsearch.demo.scene import compose_scene
 from avsearch.demo.synthesis import record_sound
 from avsearch.errors import UsageError
-from avsearch.manifest import LABEL_SEPARATOR, Box, write_manifest
+from avsearch.manifest import LABEL_SEPARATOR, write_manifest
 from avsearch.media.write import ASIDE_PREFIX, write_clip
-from avsearch.moments import Progress
+from avsearch.moments import Box, Progress
 
 MANIFEST_NAME = "manifest.csv"
 IDENTITY_NAME = "collection.json"

@@ -12,7 +12,7 @@ from avsearch.demo.drawing import draw_object, extent, random_look
 from avsearch.demo.pen import Look, Pose
 from avsearch.demo.plan import ClipPlan
 from avsearch.demo.scenery import draw_background
-from avsearch.manifest import Box
+from avsearch.moments import Box
 
 ALONE_SIZE = (0.3, 0.5)  # of the frame's shorter side; larger ones hold the centre wherever they stand
 BESIDE_SIZE = (0.3, 0.45)

@@ -52,7 +52,7 @@ class LocalizationJudge:
             yield ProblemKind.BAD_BOXES, clip.name
             return
         if boxes:
-            answers = self._localizer.answers(clip.frame[None], clip.waveform[None])[0]
+            answers = self._localizer.answers(clip.frame[None], [clip.waveform[None]])[0][0]
             places = peak(answers, clip.frame.shape), CENTRE
             peak_hits, centre_hits = (any(box.holds(place) for box in boxes) for place in places)
             self._pointed.append((clip.name, peak_hits, centre_hits))
@@ -62,8 +62,8 @@ class LocalizationJudge:
         if not pairs:
             return
         frames = np.stack([np.concatenate([left.look, right.look], axis=1) for left, right in pairs])
-        sounds = (np.stack([pair[side].waveform for pair in pairs]) for side in (0, 1))
-        of_left, of_right = (self._localizer.answers(frames, heard) for heard in sounds)
+        sounds = [np.stack([pair[side].waveform for pair in pairs]) for side in (0, 1)]
+        of_left, of_right = self._localizer.answers(frames, sounds)
         for (left, right), on_left, on_right in zip(pairs, of_left, of_right, strict=True):
             hits = (peak(on_left, frames.shape[1:]).x < 0.5, peak(on_right, frames.shape[1:]).x >= 0.5)
             self._photos.append(((left.name, right.name), *hits))
@@ -73,7 +73,8 @@ class LocalizationJudge:
             return
         looks, own = np.stack([clip.look for clip in clips]), np.stack([clip.waveform for clip in clips])
         other = np.stack([own[index if partner is None else partner] for index, partner in enumerate(partners)])
-        maxima = (self._localizer.answers(looks, it).max(axis=(1, 2)) for it in (own, other, np.zeros_like(own)))
+        answers = self._localizer.answers(looks, [own, other, np.zeros_like(own)])
+        maxima = (of_one.max(axis=(1, 2)) for of_one in answers)
         for clip, partner, (true, false, silent) in zip(clips, partners, zip(*maxima, strict=True), strict=True):
             mismatched = float("nan") if partner is None else float(false)
             self._maxima.append((clip.name, float(true), mismatched, float(silent)))

@@ -2,7 +2,6 @@
 
 from avsearch.library.batch import Batch
 from avsearch.library.compaction import Compacted, compact
-from avsearch.library.layout import default_library
 from avsearch.library.parquet import Exported, export
 from avsearch.library.removal import Relinked, Removed, relink, remove
 from avsearch.library.store import Library, View, create_library, open_library, upgrade_library
@@ -22,7 +21,6 @@ __all__ = [
     "compact",
     "create_library",
     "damaged_segments",
-    "default_library",
     "export",
     "open_library",
     "orphans",

@@ -61,7 +61,8 @@ def compact(library: Library, progress: Progress) -> Compacted:
     """Merge small segments towards 16 to 64 MB, and remove what no file needs.
 
     Rows of media without an indexed or missing file go, and so do these media; likewise encoders that are neither
-    active nor pending, with all that they made. Every other moment keeps its id and its vector.
+    active nor pending nor the localizer, and all that other than active and pending ones made. Every other moment
+    keeps its id and its vector.
 
     Raises:
         LibraryError: another process writes, a segment is damaged, or the disk is full; nothing that can be found
@@ -151,16 +152,20 @@ def _write_merged(layout: Layout, merge: Sequence[Source]) -> NewSegment:
 
 
 def _drop_unused_encoders(layout: Layout, catalog: CatalogWriter) -> None:
-    """Encoders that are neither active nor pending, the segments that they made, and their weights."""
-    used = (catalog.active_encoder(), catalog.pending_encoder())
+    """Encoders that are neither active nor pending, the segments that they made, and their weights.
+
+    Of the localizer only the segments go, which it has if it was the active encoder once.
+    """
+    used, localizer = (catalog.active_encoder(), catalog.pending_encoder()), catalog.localizer()
     for encoder in catalog.encoders():
         if encoder not in used:
-            _drop_encoder(layout, catalog, encoder)
+            _drop_encoder(layout, catalog, encoder, is_kept=encoder == localizer)
 
 
-def _drop_encoder(layout: Layout, catalog: CatalogWriter, encoder: EncoderRecord) -> None:
+def _drop_encoder(layout: Layout, catalog: CatalogWriter, encoder: EncoderRecord, *, is_kept: bool) -> None:
     made = [record for record in catalog.all_segments() if record.fingerprint == encoder.fingerprint]
-    catalog.forget_encoder(encoder)
+    (catalog.forget_vectors if is_kept else catalog.forget_encoder)(encoder)
     for record in made:
         layout.segment_path(record.name).unlink(missing_ok=True)
-    layout.encoder_path(encoder.fingerprint).unlink(missing_ok=True)
+    if not is_kept:
+        layout.encoder_path(encoder.fingerprint).unlink(missing_ok=True)

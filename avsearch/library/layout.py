@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-
-import platformdirs
 
 from avsearch.catalog import Database, find_database
 from avsearch.errors import LibraryError
 from avsearch.vectors import write_durably
 
 FORMAT_VERSION = 1
-ENVIRONMENT_VARIABLE = "AVSEARCH_LIBRARY"
 CONFIG_NAME = "library.json"
 CATALOG_NAME = "catalog.sqlite3"
 LOCK_NAME = "writer.lock"
@@ -69,12 +65,6 @@ class Layout:
 
     def encoder_path(self, fingerprint: str) -> Path:
         return self.encoders / f"{fingerprint}.safetensors"
-
-
-def default_library() -> Path:
-    """The library of someone who names none: `AVSEARCH_LIBRARY`, else in the user's data directory."""
-    named = os.environ.get(ENVIRONMENT_VARIABLE)
-    return Path(named) if named else platformdirs.user_data_path("avsearch") / "library"
 
 
 def read_layout(directory: Path) -> Layout:

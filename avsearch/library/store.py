@@ -105,6 +105,11 @@ class Library:
         """The weights file of an encoder."""
         return self._layout.encoder_path(encoder.fingerprint)
 
+    def localizer_path(self) -> Path | None:
+        """The weights file of the network that says where in a picture a sound comes from; None without one."""
+        localizer = self.catalog.localizer()
+        return None if localizer is None else self.encoder_path(localizer)
+
     @contextmanager
     def writer(self) -> Iterator[Writer]:
         """Become the one writer; what a killed one left behind is swept first.

@@ -17,6 +17,7 @@ from avsearch.vectors.segments import fault_in_order, fault_in_vectors
 
 _REPAIR = "run `avsearch library repair`"
 _RESTORE_WEIGHTS = "run `avsearch library repair --model FILE` with the file of its training run"
+_RESTORE_LOCALIZER = "run `avsearch library set-localizer MODEL` with the file of its training run"
 _RESTORE_CATALOG = "restore the database from a backup"
 
 
@@ -34,10 +35,14 @@ def verify(library: Library) -> list[Problem]:
     """Read every byte of a library; an empty list means that all of it is right."""
     try:
         problems = [_problem(f"The catalog: {phrase}", _RESTORE_CATALOG) for phrase in library.catalog.problems()]
-        for encoder in (library.catalog.active_encoder(), library.catalog.pending_encoder()):
+        encoders = (library.catalog.active_encoder(), library.catalog.pending_encoder())
+        for encoder in encoders:
             if encoder is not None:
-                problems += _verify_encoder(library, encoder)
+                problems += _verify_weights(library, encoder, _RESTORE_WEIGHTS)
                 problems += _lost_vectors(library, encoder) + _uncovered(library, encoder)
+        localizer = library.catalog.localizer()
+        if localizer is not None and localizer not in encoders:
+            problems += _verify_weights(library, localizer, _RESTORE_LOCALIZER)
         problems += [_problem(sentence, _REPAIR) for _, sentence in _damage(library)]
     except LibraryError as error:
         return [_problem(error.message, _RESTORE_CATALOG)]
@@ -58,14 +63,14 @@ def orphans(library: Library) -> list[Path]:
     return find_orphans(library.layout, library.catalog)
 
 
-def _verify_encoder(library: Library, encoder: EncoderRecord) -> list[Problem]:
+def _verify_weights(library: Library, encoder: EncoderRecord, remedy: str) -> list[Problem]:
     path = library.encoder_path(encoder)
     try:
         fingerprint = verify_weights(path)
     except WeightsError as error:
-        return [_problem(error.message, _RESTORE_WEIGHTS)]
+        return [_problem(error.message, remedy)]
     if fingerprint != encoder.fingerprint:
-        return [_problem(f"{path}: is not the encoder {encoder}", _RESTORE_WEIGHTS)]
+        return [_problem(f"{path}: is not the encoder {encoder}", remedy)]
     return []
 
 

@@ -21,6 +21,7 @@ from avsearch.errors import LibraryError, WeightsError
 from avsearch.library.batch import Batch, settle
 from avsearch.library.layout import Layout
 from avsearch.models.header import WeightsHeader
+from avsearch.models.maps import read_localizer_header
 from avsearch.models.weights import read_usable_header, verify_weights
 from avsearch.moments import Modality
 from avsearch.vectors import Rows, copy_durably, count_by_media, write_segment
@@ -100,6 +101,24 @@ class Writer:
                 hint="Run the same `avsearch library reembed` again.",
             )
         self.catalog.switch_encoder(encoder)
+
+    def set_localizer(self, weights: Path | None) -> EncoderRecord | None:
+        """Take a weights file into the library, and let its network say where in a picture a sound comes from.
+
+        What is searched does not change. The weights of one that was there before go with the next `compact`.
+
+        Args:
+            weights: of a network that has a map; None leaves the library without one.
+
+        Raises:
+            WeightsError: the file cannot be used, or its network has no map.
+            LibraryError: the disk or the database refuses.
+        """
+        if weights is None:
+            return self.catalog.set_localizer(None)
+        header = read_localizer_header(weights)
+        self._take_in(weights)
+        return self.catalog.set_localizer(_new_encoder(header))
 
     def reserve_media_ids(self, count: int) -> range:
         """Ids for new media, never given out again."""

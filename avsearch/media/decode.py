@@ -14,7 +14,7 @@ import numpy as np
 from avsearch.errors import MediaError
 from avsearch.front_end import SAMPLE_RATE_HZ
 from avsearch.media import safety
-from avsearch.media.frames import RAW_PICTURES, SHOWN_PTS, TIME_BASE, Frame, scaled, scaled_size, video_of
+from avsearch.media.frames import RAW_PICTURES, SHOWN_PTS, TIME_BASE, Frame, scaled, scaled_size
 from avsearch.media.pictures import read_picture
 from avsearch.media.runner import SECOND_OUTPUT, Running, running
 from avsearch.media.sound import (
@@ -160,8 +160,8 @@ def _command(path: Path, info: MediaInfo, size: tuple[int, int], gap_us: int | N
     )
     outputs = []
     if info.video is not None:
-        frames = source[str(video_of(path, info).index)].filter("select", _selection(gap_us))
-        outputs.append(ffmpeg.output(scaled(frames, size), "pipe:", **RAW_PICTURES))
+        frames = source[str(info.video.index)].filter("select", _selection(gap_us))
+        outputs.append(ffmpeg.output(scaled(frames, size, info.video.crop), "pipe:", **RAW_PICTURES))
     if info.audio is not None:
         target = SECOND_OUTPUT if outputs else "pipe:"
         sound = resampled(source, path, info, start_us=info.start_time_us)

@@ -17,7 +17,7 @@ from avsearch.errors import MediaError
 from avsearch.media import safety
 from avsearch.media.pictures import read_picture
 from avsearch.media.runner import run, running
-from avsearch.moments import SECOND_US, MediaInfo, MediaKind, VideoStream
+from avsearch.moments import SECOND_US, Box, MediaInfo, MediaKind, VideoStream
 
 FRAMES_PER_PROCESS = 64
 MAX_ASPECT = 4
@@ -110,7 +110,7 @@ def read_frames(
     """
     size = scaled_size(video_of(path, info), short_side)
     if info.kind is MediaKind.PICTURE:
-        yield Frame(0, read_picture(path, size))
+        yield Frame(0, read_picture(path, size, crop=video_of(path, info).crop))
         return
     last_us = -1
     for stretch in _stretches(times_us):
@@ -127,13 +127,27 @@ def read_frames(
                 last_us = frame.time_us
 
 
-def scaled(stream: ffmpeg.nodes.FilterableStream, size: tuple[int, int]) -> ffmpeg.nodes.FilterableStream:
+def scaled(
+    stream: ffmpeg.nodes.FilterableStream, size: tuple[int, int], crop: Box | None
+) -> ffmpeg.nodes.FilterableStream:
     """A stream of pictures as (width, height) RGB, its frames' times printed for `TIME_BASE` and `SHOWN_PTS`."""
+    if crop is not None:
+        stream = stream.filter("format", "rgb24").filter("crop", **_crop_edges(crop))  # as RGB no edge is rounded
     return (
         stream.filter("scale", size[0], size[1], flags="bicubic+accurate_rnd+full_chroma_int")
         .filter("format", "rgb24")
         .filter("showinfo", checksum=0)
     )
+
+
+def _crop_edges(crop: Box) -> dict[str, str]:
+    """A part of each picture, at least one pixel of it, as the filter wants it."""
+    return {
+        "w": f"max(1,round(iw*{crop.right - crop.left:.6f}))",
+        "h": f"max(1,round(ih*{crop.bottom - crop.top:.6f}))",
+        "x": f"min(iw-out_w,round(iw*{crop.left:.6f}))",
+        "y": f"min(ih-out_h,round(ih*{crop.top:.6f}))",
+    }
 
 
 def video_of(path: Path, info: MediaInfo) -> VideoStream:
@@ -204,7 +218,9 @@ def _decode(
         source = ffmpeg.input(
             safety.graph_file(path), copyts=None, threads=num_threads, **limit, **seek, **safety.INPUT_OPTIONS
         )
-        argv = _decode_command(source[str(video_of(path, info).index)], times_us, info.start_time_us, size)
+        video = video_of(path, info)
+        chosen = source[str(video.index)].filter("select", _selection(times_us, info.start_time_us))
+        argv = _decode_command(scaled(chosen, size, video.crop), len(times_us))
         output, log = run(argv, path=path, timeout_s=timeout_s)
         frames = _frames(output, log, size, info.start_time_us)
         if start_us == 0 or (frames and frames[0].time_us <= times_us[0] + 1):
@@ -212,17 +228,9 @@ def _decode(
     return frames
 
 
-def _decode_command(
-    source: ffmpeg.nodes.FilterableStream, times_us: Sequence[int], start_time_us: int, size: tuple[int, int]
-) -> list[str]:
-    """The source is read with `-copyts`: its own timestamps are kept, so that showinfo reports true times."""
-    output = ffmpeg.output(
-        scaled(source.filter("select", _selection(times_us, start_time_us)), size),
-        "pipe:",
-        loglevel="level+info",
-        **RAW_PICTURES,
-        **{"frames:v": len(times_us)},
-    )
+def _decode_command(frames: ffmpeg.nodes.FilterableStream, num_frames: int) -> list[str]:
+    """They are read with `-copyts`: the file's own timestamps are kept, so that showinfo reports true times."""
+    output = ffmpeg.output(frames, "pipe:", loglevel="level+info", **RAW_PICTURES, **{"frames:v": num_frames})
     return safety.ffmpeg_command(output, "-nostats")
 
 

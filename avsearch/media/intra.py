@@ -65,8 +65,9 @@ def _command(path: Path, info: MediaInfo, times_us: Sequence[int], size: tuple[i
         source = ffmpeg.input(
             safety.graph_file(path), copyts=None, threads=1, ss=seek, t=_READ_S, **safety.INPUT_OPTIONS
         )
-        one = source[str(video_of(path, info).index)].filter("trim", end_frame=1)
-        frames.append(scaled(one, size))
+        video = video_of(path, info)
+        one = source[str(video.index)].filter("trim", end_frame=1)
+        frames.append(scaled(one, size, video.crop))
     joined = ffmpeg.concat(*frames, v=1, a=0) if len(frames) > 1 else frames[0]
     output = ffmpeg.output(joined, "pipe:", loglevel="level+info", **RAW_PICTURES)
     return safety.ffmpeg_command(output, "-nostats")

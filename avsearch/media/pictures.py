@@ -14,7 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError, features
 from avsearch.errors import MediaError
 from avsearch.media.picture_bombs import open_picture
 from avsearch.media.safety import MAX_PIXELS
-from avsearch.moments import MediaInfo, MediaKind, VideoStream
+from avsearch.moments import Box, MediaInfo, MediaKind, VideoStream
 
 PICTURE_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "PPM")
 PICTURE_EXTENSIONS = frozenset(
@@ -61,8 +61,8 @@ def probe_picture(path: Path) -> MediaInfo:
     )
 
 
-def read_picture(path: Path, size: tuple[int, int]) -> np.ndarray:
-    """The picture scaled to (width, height): (height, width, 3) uint8 RGB, upright.
+def read_picture(path: Path, size: tuple[int, int], *, crop: Box | None = None) -> np.ndarray:
+    """The picture, or a part of it, scaled to (width, height): (height, width, 3) uint8 RGB, upright.
 
     Transparency shows white. Of 16 bits a channel the upper 8 are taken; numbers with a point count from 0
     (black) to 1, or to the largest there is. AVIF and HEIF say themselves how they are turned, and what a
@@ -72,11 +72,21 @@ def read_picture(path: Path, size: tuple[int, int]) -> np.ndarray:
         MediaError: it cannot be decoded.
     """
     with _opened(path) as picture:
-        if picture.format in {"JPEG", "MPO"}:
+        if picture.format in {"JPEG", "MPO"} and crop is None:
             picture.draft("RGB", size)
         picture.load()  # a TIFF is turned by that
         upright = _rgb(ImageOps.exif_transpose(picture))
-        return np.asarray(upright.resize(size, Image.Resampling.BICUBIC))
+        return np.asarray(upright.resize(size, Image.Resampling.BICUBIC, box=_pixels(crop, upright.size)))
+
+
+def _pixels(crop: Box | None, size: tuple[int, int]) -> tuple[int, int, int, int] | None:
+    """Left, top, right, bottom: at least one pixel each way."""
+    if crop is None:
+        return None
+    width, height = size
+    left, top = min(round(crop.left * width), width - 1), min(round(crop.top * height), height - 1)
+    right, bottom = max(round(crop.right * width), left + 1), max(round(crop.bottom * height), top + 1)
+    return left, top, right, bottom
 
 
 def _rgb(picture: Image.Image) -> Image.Image:

@@ -149,24 +149,29 @@ def run(argv: Sequence[str], *, path: Path, timeout_s: float) -> tuple[bytes, st
 
 @contextmanager
 def running(
-    argv: Sequence[str], *, path: Path, timeout_s: float, on_line: Callable[[str], None] | None = None
+    argv: Sequence[str],
+    *,
+    path: Path,
+    timeout_s: float,
+    on_line: Callable[[str], None] | None = None,
+    stdin: int = subprocess.DEVNULL,
 ) -> Iterator[Running]:
     """Start a process, yield it for reading, and leave nothing of it behind.
 
-    A block left early (by an exception, or by a reader that has enough) kills the whole process group. A
-    block that reads to the end learns whether the process succeeded.
+    A block left early kills the whole process group. One that reads to the end learns whether it succeeded.
 
     Args:
         argv: program and arguments; `SECOND_OUTPUT` among them becomes a pipe.
         path: the media file concerned, for messages.
         timeout_s: seconds that it may be waited for.
         on_line: told each line of stderr, in a thread of its own.
+        stdin: a descriptor that it reads from.
 
     Raises:
-        MediaError: the program is missing, exits with an error, or is waited for longer than `timeout_s`.
+        MediaError: the program is missing, fails, or is waited for longer than `timeout_s`.
     """
     with _second_pipe(argv) as (complete, second, writing_end):
-        current = Running(_start(complete, writing_end), path, timeout_s, second, granted_s=timeout_s)
+        current = Running(_start(complete, writing_end, stdin), path, timeout_s, second, granted_s=timeout_s)
         _limit(current.process, timeout_s)
     drain = threading.Thread(target=_drain, args=(current, on_line), daemon=True)
     drain.start()
@@ -207,11 +212,11 @@ def _second_pipe(argv: Sequence[str]) -> Iterator[tuple[list[str], int | None, t
         os.close(writing_end)  # the process has its own
 
 
-def _start(argv: Sequence[str], inherited: Sequence[int]) -> subprocess.Popen[bytes]:
+def _start(argv: Sequence[str], inherited: Sequence[int], stdin: int) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
             argv,
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             bufsize=0,

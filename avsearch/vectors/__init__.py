@@ -1,6 +1,7 @@
 """Segments on disk and nearest neighbours among them; opening a library needs only the first, so no faiss."""
 
 from avsearch.vectors.durable import copy_durably, write_durably, written_aside
+from avsearch.vectors.ranges import rows_of_media
 from avsearch.vectors.segments import (
     Rows,
     SegmentFile,
@@ -19,6 +20,7 @@ __all__ = [
     "map_segment",
     "merge_rows",
     "rows_at",
+    "rows_of_media",
     "write_durably",
     "write_segment",
     "written_aside",

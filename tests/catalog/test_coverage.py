@@ -193,6 +193,42 @@ def test_a_pending_encoder_can_be_given_up(catalog, active):
     assert (catalog.active_encoder(), catalog.pending_encoder()) == (active, None)
 
 
+def test_a_localizer_is_an_encoder_beside_the_active_and_the_pending_one(catalog, active):
+    assert catalog.localizer() is None
+    localizer = catalog.set_localizer(OTHER)
+    assert catalog.localizer() == localizer == catalog.status().localizer
+    assert catalog.encoders() == (active, localizer)
+    assert (catalog.active_encoder(), catalog.pending_encoder()) == (active, None)
+    assert catalog.snapshot().encoder == active
+    with pytest.raises(LibraryError, match="cannot be written"):
+        catalog.forget_encoder(localizer)
+    assert catalog.set_localizer(OTHER) == localizer
+    assert catalog.set_localizer(None) is None
+    assert catalog.localizer() is None
+    catalog.forget_encoder(localizer)
+    assert catalog.encoders() == (active,)
+
+
+def test_one_encoder_can_be_active_and_the_localizer(catalog, active):
+    new = NewEncoder(*(getattr(active, name) for name in NewEncoder.__dataclass_fields__))
+    assert catalog.set_localizer(new) == catalog.active_encoder() == active
+    assert catalog.encoders() == (active,)
+
+
+def test_an_encoder_can_lose_all_that_it_made_and_stay(catalog, active, ids, segment):
+    other = catalog.activate_encoder(OTHER)
+    for made_by in (active, other):
+        catalog.publish(Publication(coverage=covered(made_by.fingerprint, {ids[0]: (0, 2)})))
+    catalog.publish(Publication(segments=(segment("one", AUDIO, {ids[0]: 2}),)))
+    assert [record.fingerprint for record in catalog.all_segments()] == [active.fingerprint]
+    catalog.forget_vectors(other)
+    assert len(catalog.all_segments()) == 1
+    catalog.forget_vectors(active)
+    assert catalog.all_segments() == ()
+    assert catalog.covered_media(active.id) == catalog.covered_media(other.id) == set()
+    assert catalog.encoders() == (active, other)
+
+
 def test_an_encoder_is_forgotten_with_all_that_it_made_and_not_while_it_is_used(catalog, active, ids, segment):
     other = catalog.activate_encoder(OTHER)
     for made_by in (active, other):

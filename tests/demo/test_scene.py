@@ -6,7 +6,7 @@ import pytest
 from avsearch.demo.plan import ClipPlan, plan_clip, plan_collection
 from avsearch.demo.scene import compose_scene
 from avsearch.demo.synthesis import record_sound
-from avsearch.manifest import Box
+from avsearch.moments import Box
 
 ALONE = [plan_clip(kind, 0, seed=11) for kind in ("bell", "flute", "rain", "car")]
 BESIDE = [plan for plan in plan_collection(8, seed=5) if plan.silent is not None][::3]

@@ -18,10 +18,10 @@ from avsearch.evaluation.localization import Localization, Mismatch, Pointing, T
 from avsearch.evaluation.localization_judge import LocalizationJudge, disjoint_pairs, disjoint_partners
 from avsearch.evaluation.problems import ProblemKind
 from avsearch.localize import localizer_of, peak
-from avsearch.manifest import Box, ManifestRow, boxes_of
+from avsearch.manifest import ManifestRow, boxes_of
 from avsearch.media import probe, read_frames
 from avsearch.models.avol import CosineAVOLNet
-from avsearch.moments import Place
+from avsearch.moments import Box, Place
 from tests.models import tiny
 from tests.tiny import make_film
 
@@ -45,7 +45,10 @@ def sample(name, colour, *, at=(0, 0), boxes=None, shape=(32, 64), labels=None, 
 class FindingPaint:
     """A map of the paint of the colour that is heard: log-odds +4 where all of a place has it, -4 without."""
 
-    def answers(self, frames, waveforms):
+    def answers(self, frames, sounds):
+        return [self.answer(frames, waveforms) for waveforms in sounds]
+
+    def answer(self, frames, waveforms):
         count, height, width, _ = frames.shape
         places = frames.reshape(count, height // 16, 16, width // 16, 16, 3).mean(axis=(2, 4)) / 200
         heard = np.round(waveforms[:, 0] * 10).astype(int)
@@ -57,8 +60,8 @@ class FindingPaint:
 class Deaf(FindingPaint):
     """Lights up any paint, whatever is heard."""
 
-    def answers(self, frames, waveforms):
-        return np.max([super(Deaf, self).answers(frames, waveforms * 0 + it / 10) for it in (1, 2, 3)], axis=0)
+    def answer(self, frames, waveforms):
+        return np.max([super(Deaf, self).answer(frames, waveforms * 0 + it / 10) for it in (1, 2, 3)], axis=0)
 
 
 def measured(samples, localizer=None, settings=SETTINGS):
@@ -263,7 +266,7 @@ def test_a_network_on_real_clips_is_measured_in_one_pass_and_twice_the_same(tmp_
     for index, sample in enumerate(samples):
         path, drawn_us = sample.row.path, sample.moment.frame_us
         (frame,) = read_frames(path, probe(path), [drawn_us], short_side=tiny.FRONT_END.short_side)
-        answers = localizer_of(encoder).answers(frame.rgb[None], sample.waveform[None])[0]
+        (answers,) = localizer_of(encoder).answers(frame.rgb[None], [sample.waveform[None]])[0]
         place = peak(answers, frame.rgb.shape)
         assert places.pointing.hits[index] == (0.1 <= place.x <= 0.9 and 0.1 <= place.y <= 0.9)
     again_pairs, again_places, _ = run()

@@ -72,10 +72,10 @@ def large_batch(writer: Writer, root_id: int, number: int, num_rows: int) -> Bat
 def make_weights() -> Callable[..., Path]:
     """Write a weights file whose vectors would have DIM numbers; another seed is another encoder."""
 
-    def make(path: Path, *, seed: int = 0) -> Path:
+    def make(path: Path, *, seed: int = 0, architecture: str = "ave") -> Path:
         front_end = FrontEnd(image_side=32, short_side=40, window=480, hop=240, n_fft=512, num_bands=0)
         header = WeightsHeader(
-            architecture="ave",
+            architecture=architecture,
             widths=(1, 1, 1, 1),
             size="small",
             dim=DIM,

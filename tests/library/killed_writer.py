@@ -31,7 +31,10 @@ from avsearch.vectors import Rows
 from tests.library.stored import moments
 
 TRACED = ("/avsearch/", "/sqlalchemy/engine/base.py")
-COMMITS = {"publish", "replace_segments", "forget_encoder", "set_files", "switch_encoder", "set_pending_encoder"}
+COMMITS = {
+    "publish", "replace_segments", "forget_encoder", "set_files", "switch_encoder", "set_pending_encoder",
+    "set_localizer",
+}  # fmt: skip
 SURVIVED = 0
 FAILED = 1
 KILLED = 9
@@ -109,6 +112,11 @@ def relink_root(library, weights: Path, footage: Path) -> None:
         relink(library, library.catalog.roots()[0].path, footage)
 
 
+def set_localizer(library, weights: Path, footage: Path) -> None:
+    with library.writer() as writer:
+        writer.set_localizer(weights)
+
+
 OPERATIONS = {
     "publish": publish,
     "publish_rows": publish_rows,
@@ -116,6 +124,7 @@ OPERATIONS = {
     "compact": compact_all,
     "remove": remove_one,
     "relink": relink_root,
+    "set_localizer": set_localizer,
 }
 
 

@@ -17,7 +17,15 @@ from tests.library.killed_writer import OPERATIONS, digest
 from tests.library.stored import files, moments, named_segments, segment_files
 
 KILLED_WRITER = Path(__file__).with_name("killed_writer.py")
-STRIDES = {"publish": 41, "publish_rows": 29, "reembed": 97, "compact": 97, "remove": 29, "relink": 29}
+STRIDES = {
+    "publish": 41,
+    "publish_rows": 29,
+    "reembed": 97,
+    "compact": 97,
+    "remove": 29,
+    "relink": 29,
+    "set_localizer": 29,
+}
 OPERATIONS_IN_TURN = [
     name if name == "publish" else pytest.param(name, marks=pytest.mark.slow) for name in STRIDES
 ]  # each kill is a process of its own
@@ -64,7 +72,10 @@ def job(request, library, weights, footage, make_weights, tmp_path, maker):
     elif operation == "relink":
         footage = footage.rename(footage.with_name("moved"))
         (footage / "a0").write_bytes(bytes(100))
-    return Job(operation, library, new_weights if operation == "reembed" else weights, footage)
+    elif operation == "set_localizer":
+        new_weights = make_weights(tmp_path / "avol.safetensors", seed=2, architecture="avol")
+    needs_new = operation in {"reembed", "set_localizer"}
+    return Job(operation, library, new_weights if needs_new else weights, footage)
 
 
 def lose_sounds(library):
@@ -82,8 +93,9 @@ def give_up_reembed(library, new_weights, maker):
 
 
 def state(library):
-    """What users can tell: moments, files, places of roots."""
-    return moments(library), files(library), [root.path for root in library.catalog.roots()]
+    """What users can tell: moments, files, places of roots, the localizer."""
+    roots = [root.path for root in library.catalog.roots()]
+    return moments(library), files(library), roots, library.catalog.localizer()
 
 
 def assert_whole(library, problems):

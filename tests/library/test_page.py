@@ -68,8 +68,8 @@ def test_every_command_of_a_library_is_named():
         name.removeprefix("library ").split()[0]
         for name in first_cells(section("What each command does to which bytes"))
     }
-    commands = {command.name or command.callback.__name__ for command in app.registered_commands}
-    assert named == commands | {"index", "query", "evaluate"}
+    commands = {command.name or command.callback.__name__.replace("_", "-") for command in app.registered_commands}
+    assert named == commands | {"index", "query", "localize", "evaluate"}
 
 
 @pytest.mark.sqlite

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avsearch.catalog.reading import read_active_encoder
+from avsearch.catalog.encoders import read_active_encoder
 from avsearch.errors import LibraryError
-from avsearch.library import create_library, default_library, open_library, upgrade_library
+from avsearch.home import default_library
+from avsearch.library import create_library, open_library, upgrade_library
 from avsearch.moments import Modality
 
 

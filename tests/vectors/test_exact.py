@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from avsearch.vectors import Rows, exact, rows_at
+from avsearch.vectors import Rows, parts, rows_at
 from avsearch.vectors.exact import nearest
 
 
@@ -57,7 +57,7 @@ def agree(segments, queries, k):
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(exact, "BLOCK_ROWS", 64)
+    monkeypatch.setattr(parts, "BLOCK_ROWS", 64)
 
 
 @pytest.mark.parametrize("num_queries", [1, 33])

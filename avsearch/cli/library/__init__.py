@@ -10,10 +10,11 @@ from avsearch.cli.library.reembed import reembed
 from avsearch.cli.library.relink import relink
 from avsearch.cli.library.remove import remove
 from avsearch.cli.library.repair import repair
+from avsearch.cli.library.set_localizer import set_localizer
 from avsearch.cli.library.status import status
 from avsearch.cli.library.upgrade import upgrade
 from avsearch.cli.library.verify import verify
 
 app = typer.Typer(help="Look after a library.", no_args_is_help=True, rich_markup_mode=None)
-for command in (status, verify, repair, compact, remove, relink, reembed, export, upgrade):
+for command in (status, verify, repair, compact, remove, relink, reembed, set_localizer, export, upgrade):
     app.command()(command)

@@ -39,6 +39,7 @@ def _rows(library: Library, found: Status) -> list[list[str]]:
         ["library", str(library.directory)],
         ["database", library.layout.database.public_url + (f" ({size_of(size)})" if size is not None else "")],
         ["encoder", str(found.encoder or "none yet")],
+        ["localizer", str(found.localizer or "none; `avsearch library set-localizer MODEL` adds one")],
         ["roots", str(found.num_roots)],
         ["files", _counts(found.files)],
         ["media", _counts(found.media)],

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 
 from avsearch.evaluation.page.gallery import ShownAnswer, ShownHit, ShownMoment, ShownQuery
 from avsearch.evaluation.page.heat import HeatPair
-from avsearch.evaluation.page.plots import data_uri
-from avsearch.evaluation.page.shown_media import ShownMedia, Wanted
+from avsearch.media.shown import ShownMedia, Wanted, data_uri
 from avsearch.moments import SECOND_US, Modality
 
 MEDIA_BYTES = 7_500_000

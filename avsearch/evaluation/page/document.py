@@ -17,8 +17,8 @@ from avsearch.evaluation.page.embedding_map import embedding_map, map_caption, m
 from avsearch.evaluation.page.gallery import Kind, ShownQuery, gallery, moments_of
 from avsearch.evaluation.page.heat import HeatPair, heat_pairs
 from avsearch.evaluation.page.plots import Line, Plot, confusion_plot, curve_plot, interval_plot, with_others
-from avsearch.evaluation.page.shown_media import read_shown
 from avsearch.evaluation.systems import Report, System
+from avsearch.media.shown import read_shown
 from avsearch.moments import DIRECTIONS, Direction, Progress
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
-from avsearch.evaluation.page.shown_media import Wanted
 from avsearch.evaluation.results import HEADLINE, Answers, Evaluation
 from avsearch.evaluation.systems import System
+from avsearch.media.shown import Wanted
 from avsearch.moments import DIRECTIONS, Direction, Modality
 
 QUERIES_SHOWN = 3  # of a kind and direction

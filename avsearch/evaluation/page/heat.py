@@ -7,28 +7,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import matplotlib as mpl
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from avsearch.errors import MediaError
 from avsearch.evaluation.page.gallery import ShownMoment, shown_moment
-from avsearch.evaluation.page.plots import data_uri
-from avsearch.evaluation.page.shown_media import jpeg_of, wav_of, why
 from avsearch.evaluation.results import Evaluation
 from avsearch.front_end import padded_second
-from avsearch.localize import PLACE_PX, peak, probabilities
+from avsearch.localize import peak, probabilities
+from avsearch.localize.drawing import coloured, ringed, spread
 from avsearch.media import probe, read_frames, read_sound
-from avsearch.moments import SECOND_US, Modality, Place, Span
+from avsearch.media.shown import data_uri, jpeg_of, wav_of, why
+from avsearch.moments import SECOND_US, Modality, Span
 
 if TYPE_CHECKING:
     from avsearch.localize import Localizer
 
 ITEMS_SHOWN = 4
-COLOUR_MAP = "cividis"
 SHOWN_PX = 240  # about the short side of what is shown
-_SMOOTH = 4  # a ring is drawn so many times as large, and made smaller
 _STREAM = 4  # of random numbers, which items are drawn by
 _SHARE_OF_MAP = 0.62  # the rest is the frame, in grey
 
@@ -68,22 +65,18 @@ def heat_pairs(evaluation: Evaluation, localizer: Localizer, *, seed: int) -> li
 
 
 def overlay(frame: Pixels, shares: NDArray[np.float64]) -> Pixels:
-    """A map over its frame in grey, its highest place ringed.
+    """A map over its frame in grey, its highest place ringed; the lowest places are seen as well.
 
     Args:
         frame: (H, W, 3) uint8.
         shares: (h, w) in [0, 1]; place (i, j) covers the pixels from (16 i, 16 j) on.
     """
-    rows, columns = shares.shape
-    enlarged = _enlarged(frame)
-    times = len(enlarged) // len(frame)
-    size = (columns * PLACE_PX * times, rows * PLACE_PX * times)
-    spread = Image.fromarray(np.round(255 * shares).astype(np.uint8)).resize(size, Image.Resampling.BILINEAR)
-    height, width = enlarged.shape[:2]
-    colours = mpl.colormaps[COLOUR_MAP](np.asarray(spread)[:height, :width] / 255.0)[..., :3]
-    grey = np.asarray(Image.fromarray(enlarged).convert("L"))[..., None] / 255.0
-    mixed = _SHARE_OF_MAP * colours + (1 - _SHARE_OF_MAP) * grey
-    return _ringed(np.round(255 * mixed).astype(np.uint8), peak(shares, frame.shape))
+    enlarged = Image.fromarray(_enlarged(frame))
+    colours = coloured(spread(shares, frame=(frame.shape[1], frame.shape[0]), size=enlarged.size))
+    grey = np.asarray(enlarged.convert("L"))[..., None]
+    mixed = Image.fromarray(np.round(_SHARE_OF_MAP * colours + (1 - _SHARE_OF_MAP) * grey).astype(np.uint8))
+    ringed(mixed, peak(shares, frame.shape))
+    return np.asarray(mixed)
 
 
 def shares_of(log_odds: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -91,20 +84,6 @@ def shares_of(log_odds: NDArray[np.floating]) -> NDArray[np.float64]:
     exact = log_odds.astype(np.float64)
     reach = float(np.ptp(exact))
     return (exact - exact.min()) / reach if reach else np.zeros_like(exact)
-
-
-def _ringed(pixels: Pixels, place: Place) -> Pixels:
-    """A white ring with a black rim where the map is highest: it can be seen without its colours."""
-    picture = Image.fromarray(pixels)
-    ring = Image.new("RGBA", (picture.width * _SMOOTH, picture.height * _SMOOTH))
-    x, y = place.x * ring.width, place.y * ring.height
-    for radius, width, colour in ((15, 7, "black"), (13, 3, "white")):
-        reach = radius * _SMOOTH
-        box = (x - reach, y - reach, x + reach, y + reach)
-        ImageDraw.Draw(ring).ellipse(box, outline=colour, width=width * _SMOOTH)
-    ring = ring.resize(picture.size, Image.Resampling.BOX)
-    picture.paste(ring, mask=ring)
-    return np.asarray(picture)
 
 
 def _enlarged(frame: Pixels) -> Pixels:
@@ -159,7 +138,7 @@ def _pair(localizer: Localizer, image: ShownMoment, sounds: tuple[ShownMoment, S
             waveforms.append(_read_second(sound))
     except (MediaError, OSError) as error:
         return HeatPair(image, sounds[1], failure=f"{image.name}: {why(error, path)}")
-    log_odds = localizer.answers(np.stack([frame, frame]), np.stack(waveforms))
+    log_odds = np.concatenate(localizer.answers(frame[None], [waveform[None] for waveform in waveforms]))
     own, other = shares_of(log_odds)
     chances = probabilities(log_odds)
     return HeatPair(

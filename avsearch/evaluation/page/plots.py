@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import unicodedata
 import warnings
@@ -17,6 +16,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from avsearch.evaluation.classes import Confusion
+from avsearch.media.shown import data_uri
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -89,11 +89,6 @@ def plot_of(figure: Figure, alt: str) -> Plot:
     figure.savefig(buffer, format="svg", facecolor="white", metadata=_TELL_NOTHING)
     width, height = (round(float(it) * _PIXELS_PER_INCH) for it in figure.get_size_inches())
     return Plot(data_uri("image/svg+xml", buffer.getvalue()), alt, width, height)
-
-
-def data_uri(kind: str, data: bytes) -> str:
-    """Bytes as an address that holds them."""
-    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
 
 def plain(text: str, *, most: int = MOST_LETTERS) -> str:

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from avsearch.evaluation.page.heat import COLOUR_MAP, ITEMS_SHOWN, _drawn_pairs, heat_pairs, overlay, shares_of
+from avsearch.evaluation.page.heat import ITEMS_SHOWN, _drawn_pairs, heat_pairs, overlay, shares_of
 from avsearch.front_end import FrontEnd
+from avsearch.localize.drawing import COLOUR_MAP
 from tests.media.clips import make_clip
 
 LABELS = ["bell", "bird", "car", "dog", "bell", "bird"]
@@ -23,11 +24,11 @@ class Pointing:
     def __init__(self):
         self.asked = []
 
-    def answers(self, frames, waveforms):
-        self.asked.append((frames.shape, waveforms.shape))
-        answers = np.zeros((len(frames), 4, -(-frames.shape[2] // 16)), np.float32)
-        answers[:, 0, -1] = [2.0, 1.0]
-        return answers
+    def answers(self, frames, sounds):
+        self.asked.append((frames.shape, [sound.shape for sound in sounds]))
+        answers = np.zeros((2, 1, 4, -(-frames.shape[2] // 16)), np.float32)
+        answers[:, 0, 0, -1] = [2.0, 1.0]
+        return list(answers)
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +52,8 @@ def test_peaks_and_scale_are_those_of_the_map(evaluation_of, clip):
     localizer = Pointing()
     pair = heat_pairs(evaluation_of(LABELS, paths=[clip] * 6), localizer, seed=0)[0]
     frames, waveforms = localizer.asked[0]
-    assert frames == (2, 64, 85, 3)
-    assert waveforms == (2, 48_000)
+    assert frames == (1, 64, 85, 3)
+    assert waveforms == [(1, 48_000)] * 2
     assert pair.own_peak == pytest.approx(1 / (1 + np.exp(-2.0)))
     assert pair.other_peak == pytest.approx(1 / (1 + np.exp(-1.0)))
     assert (pair.lowest, pair.highest) == pytest.approx((0.5, pair.own_peak))

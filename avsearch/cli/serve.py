@@ -1,0 +1,72 @@
+"""`avsearch serve`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from avsearch.cli.interrupt import stop_on_signal
+from avsearch.cli.options import DeviceOption, LibraryOption, library_directory
+from avsearch.cli.output import print_line, say
+from avsearch.errors import UsageError
+
+UPLOAD_LIMIT_MB = 500
+_INSTALL_HINT = "Run `python -m pip install 'avsearch[web]'`."
+
+Host = Annotated[
+    str,
+    typer.Option(
+        "--host", metavar="NAME", help="Where to listen; elsewhere than on this machine alone it takes a token."
+    ),
+]
+Port = Annotated[int, typer.Option("--port", metavar="N", min=0, max=65535, help="0 takes any that is free.")]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--token-file",
+        metavar="FILE",
+        help="File whose first line is the token that requests must know.",
+        show_default="AVSEARCH_TOKEN, if that is set",
+    ),
+]
+UploadLimit = Annotated[
+    int, typer.Option("--upload-limit", metavar="MB", min=1, help="The largest file that can be asked with.")
+]
+
+
+def serve(
+    library: LibraryOption = None,
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    token_file: TokenFile = None,
+    upload_limit: UploadLimit = UPLOAD_LIMIT_MB,
+    device: DeviceOption = "auto",
+) -> None:
+    """Serve the page and the HTTP API of a library, until Ctrl-C.
+
+    While it runs, `avsearch query` asks it instead of loading the encoder. Removing media and indexing over HTTP
+    need a token, as does everything where others can connect. A line of JSON for each request goes to stderr.
+
+    Example: avsearch serve --port 8000
+    """
+    try:
+        from avsearch.web.serving import serve as serve_library
+        from avsearch.web.settings import Limits, Settings, read_token
+    except ModuleNotFoundError as error:
+        if error.name is not None and error.name.startswith("avsearch"):
+            raise
+        raise UsageError(f"Serving needs the package {error.name}.", hint=_INSTALL_HINT) from error
+
+    settings = Settings(
+        library=library_directory(library),
+        host=host,
+        port=port,
+        device=device,
+        token=read_token(token_file),
+        limits=Limits(upload_bytes=upload_limit * 1_000_000),
+    )
+    with stop_on_signal() as request:
+        serve_library(settings, request.event, tell=lambda address: print_line(f"Serving on {address}"))
+    say("Stopped serving.")

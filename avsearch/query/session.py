@@ -1,0 +1,202 @@
+"""A library that is asked: once, its encoder loaded while the file is decoded, or many times, all in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avsearch import media
+from avsearch.catalog import Snapshot
+from avsearch.errors import LibraryError
+from avsearch.library import Library, View
+from avsearch.models.header import WeightsHeader
+from avsearch.models.weights import read_header
+from avsearch.moments import Hit, Modality, Moment
+from avsearch.query.asking import Found, Query, Source, Term
+from avsearch.query.embedding import Embedder, Encodes, require, stored_vector, weighted_sum
+from avsearch.query.ranking import Mapped, Ranking, Searchable
+from avsearch.query.stages import Stages
+from avsearch.vectors import Rows
+from avsearch.vectors.backend import load_faiss
+from avsearch.vectors.resident import Resident
+
+if TYPE_CHECKING:
+    from avsearch.encoder import Encoder
+
+
+class Session:
+    """One state of a library, ready to be asked from several threads."""
+
+    def __init__(
+        self,
+        library: Library,
+        view: View,
+        encoder: Callable[[], Encodes],
+        searchable: Mapping[Modality, Searchable],
+    ) -> None:
+        self._library = library
+        self._view = view
+        self._encoder = encoder
+        self._searchable = searchable
+        self.header = _header(library, view)
+
+    @property
+    def library(self) -> Library:
+        return self._library
+
+    @property
+    def view(self) -> View:
+        return self._view
+
+    def ask(self, query: Query) -> Found:
+        """Decode, encode, filter, search, describe.
+
+        Raises:
+            LibraryError: nothing like that has been indexed, or the library is damaged.
+            MediaError: a file cannot be read, or lacks the side that is to ask.
+            UsageError: the encoder lacks a modality, the filter cannot be read, or terms cancel each other.
+        """
+        require(query.find, self.header)
+        stages = Stages()
+        with stages.stage("filter"):
+            allowed = self._allowed(query)
+        vector = self._vector(query, stages)
+        found = Ranking(self._library, self._view, self._searchable, stages).rank(vector, query, allowed)
+        return Found(found.hits, found.num_duplicates, stages.seconds)
+
+    def _allowed(self, query: Query) -> NDArray[np.int64]:
+        """(M,) int64 ascending: the media that may be found."""
+        allowed = self._view.snapshot.live_media_ids
+        if query.where:
+            allowed = np.intersect1d(allowed, self._library.catalog.select_where(query.where), assume_unique=True)
+        if query.exclude_self:
+            allowed = np.setdiff1d(allowed, np.fromiter(self._asking_media(query), np.int64), assume_unique=True)
+        return allowed
+
+    def _asking_media(self, query: Query) -> set[int]:
+        """The media that ask: those of moments, those that lie at a path, and those with a file's very content."""
+        catalog = self._library.catalog
+        paths = [term.source.path.absolute() for term in query.terms if isinstance(term.source, Source)]
+        known = catalog.media_of_paths(paths)
+        others = [path for path in paths if path not in known]
+        sizes = catalog.known_sizes() if others else frozenset()
+        hashes = [media.content_hash(path) for path in others if path.is_file() and path.stat().st_size in sizes]
+        same = catalog.media_by_hash(hashes) if hashes else {}
+        return {*known.values(), *same.values(), *(moment.media_id for moment in query.moments)}
+
+    def _vector(self, query: Query, stages: Stages) -> NDArray[np.float32]:
+        embedder = Embedder(self.header, self._encoder, stages)
+        vectors = []
+        for term in query.terms:
+            if isinstance(term.source, Moment):
+                vectors.append(stored_vector(term.source, self._stored(term.source)))
+            else:
+                vectors.append(embedder.vector(term.source, find=query.find, by=term.by))
+        return weighted_sum(vectors, [term.weight for term in query.terms])
+
+    def _stored(self, moment: Moment) -> Sequence[Rows]:
+        """The rows to look for a moment in: none where its media has been removed."""
+        is_live = np.isin(moment.media_id, self._view.snapshot.live_media_ids)
+        return self._view.segments[moment.modality] if is_live else ()
+
+
+def ask(library: Library, query: Query, *, device: str = "auto") -> Found:
+    """Ask once: the encoder is loaded only where a file asks, and while that is being decoded.
+
+    Raises:
+        AvsearchError: as `Session.ask`.
+    """
+    view = library.view(*_needed(query))
+    weights = _weights(library, view.snapshot)
+    mapped = {modality: Mapped(segments) for modality, segments in view.segments.items()}
+    with ThreadPoolExecutor(1) as pool:  # importing torch takes longer than decoding a moment
+        asks_files = len(query.moments) < len(query.terms)
+        loading = pool.submit(_load, weights, device) if asks_files else None
+        encoder = _nothing if loading is None else loading.result
+        return Session(library, view, encoder, mapped).ask(query)
+
+
+def search(
+    library: Library,
+    source: Source | Path | str,
+    *,
+    find: Modality | str,
+    by: Modality | None = None,
+    k: int = 30,
+    device: str = "auto",
+) -> list[Hit]:
+    """The k media with a moment most like a file, each with its best moment; `ask` has all that can be wished.
+
+    Args:
+        library: where to search.
+        source: what to ask with.
+        find: what to find, `image` or `audio`.
+        by: the side of a video to ask with; by default the other than `find`. Other files have only one.
+        k: how many hits.
+        device: where the encoder runs.
+
+    Raises:
+        AvsearchError: as `Session.ask`.
+    """
+    asked = source if isinstance(source, Source) else Source(Path(source))
+    return list(ask(library, Query(Modality(find), (Term(asked, by=by),), k=k), device=device).hits)
+
+
+def open_session(library: Library, encoder: Encodes) -> Session:
+    """A session with all vectors in memory.
+
+    Args:
+        library: what is asked.
+        encoder: a loaded one, of the same weights as the library's active encoder.
+
+    Raises:
+        LibraryError: nothing has been indexed, or the library is damaged.
+    """
+    view = library.view(*Modality)
+    resident = {modality: Resident(segments) for modality, segments in view.segments.items()}
+    return Session(library, view, lambda: encoder, resident)
+
+
+def weights_of(library: Library) -> Path:
+    """The weights file of a library's active encoder.
+
+    Raises:
+        LibraryError: nothing has been indexed.
+    """
+    return _weights(library, library.snapshot())
+
+
+def _needed(query: Query) -> Iterable[Modality]:
+    """The modalities whose rows are looked at: copies are known by both sides."""
+    if not query.duplicates:
+        return Modality
+    return {query.find, *(moment.modality for moment in query.moments)}
+
+
+def _weights(library: Library, snapshot: Snapshot) -> Path:
+    encoder = snapshot.encoder
+    if encoder is None or not snapshot.live_media_ids.size:
+        raise LibraryError(f"{library.directory}: nothing has been indexed.", hint="Run `avsearch index FOLDER`.")
+    return library.encoder_path(encoder)
+
+
+def _header(library: Library, view: View) -> WeightsHeader:
+    return read_header(_weights(library, view.snapshot))
+
+
+def _load(weights: Path, device: str) -> Encoder:
+    """Load the encoder, and FAISS after it, while a file is being decoded."""
+    from avsearch.encoder import load_encoder  # noqa: PLC0415  (torch: a second)
+
+    encoder = load_encoder(weights, device)
+    load_faiss()
+    return encoder
+
+
+def _nothing() -> Encodes:
+    raise AssertionError("stored moments need no encoder")

@@ -1,0 +1,128 @@
+"""The best of some rows, exactly: faiss finds candidates, float64 decides among them.
+
+float32 arithmetic may give two scores that are this close in either order, and in another order with other threads.
+So a few more rows are fetched than are wanted, their scores are computed again, and only where the last of them
+still comes that close to the last one wanted, all rows of that query are looked at.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avsearch.vectors.backend import highest_products
+from avsearch.vectors.segments import Rows
+
+TIE = 1e-5  # scores this close may come out of float32 arithmetic in either order
+MARGIN = 16  # more rows than are wanted, so that ties seldom cost a second look
+_EXACT_ELEMENTS = 1 << 22  # of vectors, in float64, at a time
+
+
+@dataclass(frozen=True, eq=False)
+class Neighbours:
+    """The best rows of each query, best first; of equal scores, the lower media id first, then the earlier time.
+
+    Attributes:
+        scores: (Q, k) float32, inner products, correctly rounded: equal vectors score equally.
+        row: (Q, k) int64, into the concatenation of the segments.
+        media_id: (Q, k) int64, of the row.
+        start_us: (Q, k) int64, of the row.
+    """
+
+    scores: NDArray[np.float32]
+    row: NDArray[np.int64]
+    media_id: NDArray[np.int64]
+    start_us: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        columns = (self.scores, self.row, self.media_id, self.start_us)
+        if self.scores.ndim != 2 or len({column.shape for column in columns}) > 1:
+            raise ValueError(f"{[column.shape for column in columns]} do not fit each other")
+
+    def best(self, k: int) -> Neighbours:
+        """The k best, in order; fewer where there are fewer."""
+        order = np.lexsort((self.start_us, self.media_id, -self.scores), axis=1)[:, :k]
+        return Neighbours(
+            scores=np.take_along_axis(self.scores, order, axis=1),
+            row=np.take_along_axis(self.row, order, axis=1),
+            media_id=np.take_along_axis(self.media_id, order, axis=1),
+            start_us=np.take_along_axis(self.start_us, order, axis=1),
+        )
+
+
+def no_neighbours(num_queries: int) -> Neighbours:
+    """What is found where nothing is: (Q, 0)."""
+    none = np.empty((num_queries, 0), np.int64)
+    return Neighbours(none.astype(np.float32), none, none, none)
+
+
+def joined(one: Neighbours, other: Neighbours) -> Neighbours:
+    """What both have found, of the same queries, side by side."""
+    return Neighbours(
+        scores=np.concatenate([one.scores, other.scores], axis=1),
+        row=np.concatenate([one.row, other.row], axis=1),
+        media_id=np.concatenate([one.media_id, other.media_id], axis=1),
+        start_us=np.concatenate([one.start_us, other.start_us], axis=1),
+    )
+
+
+def best_rows(
+    rows: Rows, queries: NDArray[np.float32], k: int, is_chosen: NDArray[np.bool_] | None = None
+) -> Neighbours:
+    """The k best rows of each query; fewer where there are fewer.
+
+    Args:
+        rows: float32 ones are not copied.
+        queries: (Q, D) float32, contiguous.
+        k: how many.
+        is_chosen: (N,) bool, the rows that count; None for all.
+    """
+    vector = np.ascontiguousarray(rows.vector, np.float32)
+    num_chosen = len(rows) if is_chosen is None else int(np.count_nonzero(is_chosen))
+    if num_chosen <= k + MARGIN:
+        chosen = np.arange(len(rows)) if is_chosen is None else np.flatnonzero(is_chosen)
+        return _scored(rows, vector, queries, np.tile(chosen, (len(queries), 1))).best(k)
+    rough, row = highest_products(queries, vector, k + MARGIN, is_chosen)
+    found = _scored(rows, vector, queries, row).best(k)
+    for query in np.flatnonzero(found.scores[:, -1] - rough[:, -1] <= TIE):
+        floor = float(found.scores[query, -1])
+        near = _near(vector, queries[query], floor, is_chosen)
+        surely = _scored(rows, vector, queries[query : query + 1], near[None]).best(k)
+        for column, one in zip(_columns(found), _columns(surely), strict=True):
+            column[query] = one[0]
+    return found
+
+
+def _near(
+    vector: NDArray[np.float32], query: NDArray[np.float32], floor: float, is_chosen: NDArray[np.bool_] | None
+) -> NDArray[np.int64]:
+    """All rows that score at least `floor`, and some that score a little less."""
+    is_near = vector @ query >= floor - TIE
+    return np.flatnonzero(is_near if is_chosen is None else is_near & is_chosen)
+
+
+def _scored(
+    rows: Rows, vector: NDArray[np.float32], queries: NDArray[np.float32], row: NDArray[np.int64]
+) -> Neighbours:
+    """(Q, n) rows with their exact scores, in no order."""
+    return Neighbours(_exact_scores(vector, queries, row), row, rows.media_id[row], rows.start_us[row])
+
+
+def _exact_scores(
+    vector: NDArray[np.float32], queries: NDArray[np.float32], row: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """(Q, n) float32 inner products of (Q, n) rows with their query, computed in float64."""
+    flat, query = row.ravel(), np.repeat(np.arange(len(row)), row.shape[1])
+    scores = np.empty(flat.shape, np.float32)
+    step = max(1, _EXACT_ELEMENTS // vector.shape[1])
+    for first in range(0, len(flat), step):
+        some = slice(first, first + step)
+        products = vector[flat[some]].astype(np.float64) * queries[query[some]]
+        scores[some] = products.sum(axis=1)
+    return scores.reshape(row.shape)
+
+
+def _columns(found: Neighbours) -> tuple[NDArray[np.generic], ...]:
+    return found.scores, found.row, found.media_id, found.start_us

@@ -1,0 +1,87 @@
+"""What the pages show is run, command by command and block by block."""
+
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from tests.media.clips import tones, write_wav
+from tests.tiny import make_film, tiny_weights
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The folder that the pages speak of."""
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (72, 96, 3), dtype=np.uint8)).save("still.jpg")
+    write_wav(tmp_path / "tone.wav", tones(2.5))
+    Path("footage").mkdir()
+    rows = ["path,labels,split,kind"]
+    for seed in range(3):
+        make_film(tmp_path / f"footage/film{seed}.mp4", seed=seed, seconds=4)
+        rows.append(f"film{seed}.mp4,,test,{'drum' if seed else 'bell'}")
+    Path("footage/manifest.csv").write_text("\n".join(rows) + "\n")
+    tiny_weights(tmp_path / "encoder.safetensors")
+    return tmp_path
+
+
+def blocks(page, language):
+    return re.findall(rf"```{language}\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)
+
+
+def run(line):
+    """One command as the page shows it; `cat FILE |` before it is its input."""
+    from avsearch.cli import app
+
+    piped, _, command = line.rpartition(" | ")
+    given = Path(piped.removeprefix("cat ")).read_bytes() if piped else None
+    words = shlex.split(command)
+    assert words[0] == "avsearch"
+    done = CliRunner().invoke(app, words[1:], input=given)
+    assert done.exit_code == 0, f"{line}\n{done.output}"
+    return done.stdout
+
+
+def test_the_commands_of_the_search_page_do_what_they_say(folder):
+    from indexer.build import IndexJob, index
+
+    index(IndexJob([Path("footage")], Path("lib"), model=Path("encoder.safetensors")), lambda _event: None)
+    for name in ("film0.mp4", "film1.mp4"):
+        Path(name).symlink_to(Path("footage") / name)
+    Path("queries").mkdir()
+    Path("queries/still.jpg").write_bytes(Path("still.jpg").read_bytes())
+    Path("queries/tone.wav").write_bytes(Path("tone.wav").read_bytes())
+    lines = [line[2:] for block in blocks("search.md", "console") for line in block.splitlines()]
+    assert len(lines) >= 12
+    for line in lines:
+        assert run(line).strip(), line
+    assert Path("hits.html").read_text().startswith("<!doctype html>")
+    assert Path("hits.m3u8").read_text().startswith("#EXTM3U")
+    assert Path("hits.edl").read_text().startswith("TITLE: still.jpg")
+
+
+def test_the_examples_of_the_python_page_run_one_after_another(folder, capsys):
+    names = {}
+    for block in blocks("api.md", "python"):
+        exec(compile(block, "api.md", "exec"), names)
+    told = capsys.readouterr().out
+    assert "3 files; 0 could not be read" in told
+    assert "5 hits" in told
+    assert "there is no such file" in told
+
+
+def test_every_public_name_is_there_and_described():
+    import avsearch
+
+    page = (DOCS / "api.md").read_text()
+    for name in avsearch.__all__:
+        assert getattr(avsearch, name) is not None
+        assert name in dir(avsearch)
+    jobs = [name for name in avsearch.__all__ if name.islower() and not name.startswith("parse_")]
+    assert [name for name in jobs if f"`{name}(" not in page] == []
