@@ -1,10 +1,20 @@
 """What several folders of tests share."""
 
+import resource
 from pathlib import Path
 
 import pytest
 
 from tests.postgres import new_database, running_server
+
+MOST_BYTES = 12 << 30  # of memory that a process of the tests may write to
+
+
+def pytest_configure():
+    """A test that would take all memory fails under its own name, instead of ending whatever the system picks."""
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    most = MOST_BYTES if hard == resource.RLIM_INFINITY else min(MOST_BYTES, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
 
 
 @pytest.fixture(scope="session")
