@@ -88,9 +88,18 @@ class Desk:
             transfer,
         )
 
-    def search(self):
-        """`with desk.search() as found:` waits for the answer to a query; `body_of(found)` is what was asked."""
-        return self.page.expect_response(lambda it: it.url.endswith("/v1/search") and it.request.method == "POST")
+    def search(self, is_meant=lambda _term: True):
+        """`with desk.search() as found:` waits for the answer to a query; `body_of(found)` is what was asked.
+
+        Args:
+            is_meant: of the query's first term; on a slow machine one gesture may ask more than once on its way.
+        """
+
+        def is_answer(response):
+            is_query = response.url.endswith("/v1/search") and response.request.method == "POST"
+            return is_query and is_meant(response.request.post_data_json["terms"][0])
+
+        return self.page.expect_response(is_answer)
 
     def until(self, expression):
         """Wait until something holds in the page; `wait_for_function` would be stopped by the page's own policy."""
