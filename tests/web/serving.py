@@ -117,7 +117,7 @@ def await_ready(server, *, ready=True):
     until(lambda: server.get("/health/ready").status_code == wanted)
 
 
-def until(is_so, *, within_s=60.0):
+def until(is_so, *, within_s=240.0):
     """Wait until something is so."""
     end = time.monotonic() + within_s
     while not is_so():
