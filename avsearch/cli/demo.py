@@ -32,7 +32,7 @@ def demo(
 ) -> None:
     """Make a small collection and do everything with it.
 
-    Train an encoder on it, and in at most a quarter of the time a localizer; index it, search it, show where a
+    Train an encoder on it, and in at most a third of the time a localizer; index it, search it, show where a
     sound comes from, measure the search. What an earlier call has made in --dir is used again.
 
     Example: avsearch demo

@@ -25,10 +25,10 @@ from trainer.recipes import ave_nce, avol_nce
 
 HITS = 3
 FULL_MINUTES = 6.0
-LOCALIZER_SHARE = 0.25
-"""Of the minutes of training, if there are `FULL_MINUTES` or more, less of fewer: in a minute and a half, some 90
-steps, the peak of the map comes to lie on the object in nine of ten clips, a minute teaches next to nothing
-(docs/benchmarks.md), while the encoder gains from every minute."""
+LOCALIZER_SHARE = 1 / 3
+"""Of the minutes of training, if there are `FULL_MINUTES` or more, less of fewer. A localizer learns where sounds
+come from all at once, between 60 steps and 90, which take a minute and a half. Before that its minutes are lost
+to the encoder, which gains from each (docs/benchmarks.md)."""
 
 
 @dataclass(frozen=True)

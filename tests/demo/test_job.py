@@ -52,7 +52,7 @@ def trained(monkeypatch):
 
 @pytest.mark.parametrize(
     ("minutes", "expected"),
-    [(6.0, (4.5, 1.5)), (12.0, (9.0, 3.0)), (3.0, (2.625, 0.375)), (1.0, (23 / 24, 1 / 24))],
+    [(6.0, (4.0, 2.0)), (12.0, (8.0, 4.0)), (3.0, (2.5, 0.5)), (1.0, (17 / 18, 1 / 18))],
 )
 def test_the_minutes_are_divided_and_of_few_the_encoder_gets_nearly_all(trained, tmp_path, minutes, expected):
     weights = train_both(
