@@ -12,7 +12,7 @@ from avsearch.lazily import loader
 if TYPE_CHECKING:
     from avsearch.query.asking import Found, Query, Source, Term, parse_moment, parse_source
     from avsearch.query.embedding import Embedder, Encodes, side
-    from avsearch.query.ranking import nearest_hits
+    from avsearch.query.ranking import Searchable, nearest_hits
     from avsearch.query.session import Session, ask, open_session, search, weights_of
     from avsearch.query.stages import STAGES, Stages
 
@@ -22,6 +22,7 @@ __all__ = [
     "Encodes",
     "Found",
     "Query",
+    "Searchable",
     "Session",
     "Source",
     "Stages",
@@ -41,7 +42,7 @@ __getattr__ = loader(
     {
         "avsearch.query.asking": "Found Query Source Term parse_moment parse_source",
         "avsearch.query.embedding": "Embedder Encodes side",
-        "avsearch.query.ranking": "nearest_hits",
+        "avsearch.query.ranking": "Searchable nearest_hits",
         "avsearch.query.session": "Session ask open_session search weights_of",
         "avsearch.query.stages": "STAGES Stages",
     },

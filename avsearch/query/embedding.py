@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -34,10 +35,18 @@ class Encodes(Protocol):
 class Embedder:
     """Files -> vectors, by one encoder, which may still be loading while the first files are decoded."""
 
-    def __init__(self, header: WeightsHeader, encoder: Callable[[], Encodes], stages: Stages) -> None:
+    def __init__(
+        self,
+        header: WeightsHeader,
+        encoder: Callable[[], Encodes],
+        stages: Stages,
+        *,
+        info_of: Callable[[Path], MediaInfo] = media.probe,
+    ) -> None:
         self._header = header
         self._encoder = encoder
         self._stages = stages
+        self._info_of = info_of
 
     def vector(self, source: Source, *, find: Modality, by: Modality | None) -> NDArray[np.float32]:
         """(D,) float32 unit vector of a file, or of a part of it.
@@ -52,7 +61,7 @@ class Embedder:
             UsageError: the encoder lacks the modality.
         """
         with self._stages.stage("decode"):
-            info = media.probe(source.path)
+            info = self._info_of(source.path)
             asked = self._side(side(info, find=find, by=by), info, by=by)
             return self.embed(source, info, asked)
 

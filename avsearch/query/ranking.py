@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -15,10 +16,11 @@ from avsearch.library import Library, View
 from avsearch.moments import SECOND_US, Hit, Modality, Moment
 from avsearch.query.asking import Query
 from avsearch.query.stages import Stages
-from avsearch.query.stretches import Stretch, stretches_of
+from avsearch.query.stretches import Stretch, stretches_of, widened
 from avsearch.vectors import Rows, rows_of_media
 from avsearch.vectors.duplicates import copies
 from avsearch.vectors.exact import nearest
+from avsearch.vectors.overlay import spread_of
 from avsearch.vectors.ranking import Neighbours
 
 _FIRST_FETCH = 4  # times k rows, doubled until k hits are found
@@ -54,23 +56,25 @@ class Ranked:
 
 
 class Ranking:
-    """How the vector of a query is ranked in one state of a library."""
+    """How vectors are ranked in one state of a library; several threads may rank at once."""
 
-    def __init__(
-        self, library: Library, view: View, searchable: Mapping[Modality, Searchable], stages: Stages
-    ) -> None:
+    def __init__(self, library: Library, view: View, searchable: Mapping[Modality, Searchable]) -> None:
         self._library = library
         self._view = view
         self._searchable = searchable
-        self._stages = stages
 
-    def rank(self, vector: NDArray[np.float32], query: Query, allowed: NDArray[np.int64]) -> Ranked:
+    @cached_property
+    def _spread(self) -> Mapping[Modality, float]:
+        return {modality: spread_of(segments) for modality, segments in self._view.segments.items()}
+
+    def rank(self, vector: NDArray[np.float32], query: Query, allowed: NDArray[np.int64], stages: Stages) -> Ranked:
         """The k best hits among the allowed media; one that was removed by now is left out.
 
         Args:
             vector: (D,) float32, unit.
             query: how many hits are wanted, and which.
             allowed: (M,) int64 ascending media ids.
+            stages: where the time goes that this takes.
 
         Raises:
             LibraryError: the library holds no moments of the modality.
@@ -81,59 +85,66 @@ class Ranking:
                 hint=f"Ask for {query.find.other} instead.",
             )
         while True:
-            with self._stages.stage("search"):
+            with stages.stage("search"):
                 found, num_copies = self._nearest(vector, query, allowed)
-            with self._stages.stage("describe"):
+            with stages.stage("describe"):
                 records = self._library.catalog.media_records({it.media_id for it in found})
                 gone = {it.media_id for it in found if not _is_there(records, it.media_id)}
                 if not gone:
                     return Ranked(_hits(found, records, query.find), num_copies)
-            allowed = np.setdiff1d(allowed, np.fromiter(gone, np.int64))
+            allowed = np.setdiff1d(allowed, np.fromiter(gone, np.int64), assume_unique=True)
 
     def _nearest(
         self, vector: NDArray[np.float32], query: Query, allowed: NDArray[np.int64]
     ) -> tuple[list[Stretch], int]:
-        """More and more rows are fetched until k hits are among them, or no rows are left."""
+        """The best rows tell which media to look at; then those of the other media, until k hits are found."""
         floor = -np.inf if query.min_score is None else query.min_score
         fetch = _FIRST_FETCH * query.k
+        known: list[Stretch] = []
         while True:
             found = self._searchable[query.find].nearest(vector[None], fetch, allowed=allowed)
-            scores, media_ids, start_us = found.scores[0], found.media_id[0], found.start_us[0]
-            is_all = len(scores) < fetch or scores[-1] < floor
-            candidates = self._stretches(vector, query, media_ids)
-            if not is_all:
-                last = (-float(scores[-1]), int(media_ids[-1]), int(start_us[-1]))
-                candidates = [it for it in candidates if (it.loss, it.media_id, it.best_us) <= last]
-            wanted = [it for it in candidates if it.score >= floor]
+            is_all = found.scores.shape[1] < fetch or found.scores[0, -1] < floor
+            known = sorted(known + self._stretches(vector, query, found))
+            last = (-float(found.scores[0, -1]), *_place(found, -1)) if not is_all else None
+            wanted = [it for it in known if it.score >= floor and (last is None or it.rank <= last)]
             hits, num_copies = self._without_copies(wanted, query)
             if len(hits) >= query.k or is_all:
-                return hits, num_copies
+                return self._widened(hits, vector, query), num_copies
+            allowed = np.setdiff1d(allowed, found.media_id[0])
             fetch *= 2
 
-    def _stretches(self, vector: NDArray[np.float32], query: Query, media_ids: NDArray[np.int64]) -> list[Stretch]:
-        """The hits of some media, which come best first; with one for each, of the first k alone."""
-        each, first = np.unique(media_ids, return_index=True)
-        if query.per_media == 1 and query.duplicates:
-            each = np.sort(each[np.argsort(first)[: query.k]])
-        rows = rows_of_media(self._view.segments[query.find], each)
-        return stretches_of(rows, vector, per_media=query.per_media)
+    def _stretches(self, vector: NDArray[np.float32], query: Query, found: Neighbours) -> list[Stretch]:
+        """All that may be a hit of the media that were found; where each has one, that is its best row."""
+        media_ids, first = np.unique(found.media_id[0], return_index=True)
+        if query.per_media > 1:
+            rows = rows_of_media(self._view.segments[query.find], media_ids)
+            return stretches_of(rows, vector, per_media=query.per_media)
+        places = ((-float(found.scores[0, at]), *_place(found, at)) for at in first.tolist())
+        return [Stretch(loss, media_id, us, us, us) for loss, media_id, us in places]
+
+    def _widened(self, hits: list[Stretch], vector: NDArray[np.float32], query: Query) -> list[Stretch]:
+        """The hits with the neighbours of their best moments, where only the best was looked at before."""
+        if query.per_media > 1:
+            return hits
+        return widened(hits, self._view.segments[query.find], vector)
 
     def _without_copies(self, found: Sequence[Stretch], query: Query) -> tuple[list[Stretch], int]:
-        """The first k hits, and how many left-out copies rank before the last of them."""
+        """The first k hits, and how many left-out copies rank before the last of them.
+
+        Whether a media is a copy depends on what ranks before it alone: no more are looked at than are needed.
+        """
         if query.duplicates:
             return list(found[: query.k]), 0
         media_ids = list(dict.fromkeys(it.media_id for it in found))
-        copy_of = copies(self._view.segments, media_ids)
-        hits: list[Stretch] = []
-        hidden: set[int] = set()
-        for it in found:
-            if it.media_id in copy_of:
-                hidden.add(it.media_id)
-            else:
-                hits.append(it)
-            if len(hits) == query.k:
-                break
-        return hits, len(hidden)
+        num_looked_at = query.k
+        while True:
+            looked_at = set(media_ids[:num_looked_at])
+            copy_of = copies(self._view.segments, media_ids[:num_looked_at], spread=self._spread)
+            shown = [it for it in found if it.media_id not in copy_of][: query.k]
+            if num_looked_at >= len(media_ids) or looked_at.issuperset(it.media_id for it in shown):
+                before = found[: found.index(shown[-1])] if len(shown) == query.k else found
+                return shown, len({it.media_id for it in before if it.media_id in copy_of})
+            num_looked_at *= 2
 
 
 def nearest_hits(library: Library, view: View, vector: NDArray[np.float32], *, find: Modality, k: int) -> list[Hit]:
@@ -144,7 +155,12 @@ def nearest_hits(library: Library, view: View, vector: NDArray[np.float32], *, f
     """
     mapped = {modality: Mapped(segments) for modality, segments in view.segments.items()}
     query = Query(find, (), k=k, duplicates=True)
-    return list(Ranking(library, view, mapped, Stages()).rank(vector, query, view.snapshot.live_media_ids).hits)
+    return list(Ranking(library, view, mapped).rank(vector, query, view.snapshot.live_media_ids, Stages()).hits)
+
+
+def _place(found: Neighbours, at: int) -> tuple[int, int]:
+    """Media and time of a row that was found."""
+    return int(found.media_id[0, at]), int(found.start_us[0, at])
 
 
 def _is_there(records: Mapping[int, MediaRecord], media_id: int) -> bool:

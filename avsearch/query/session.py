@@ -16,7 +16,7 @@ from avsearch.errors import LibraryError
 from avsearch.library import Library, View
 from avsearch.models.header import WeightsHeader
 from avsearch.models.weights import read_header
-from avsearch.moments import Hit, Modality, Moment
+from avsearch.moments import Hit, MediaInfo, Modality, Moment
 from avsearch.query.asking import Found, Query, Source, Term
 from avsearch.query.embedding import Embedder, Encodes, require, stored_vector, weighted_sum
 from avsearch.query.ranking import Mapped, Ranking, Searchable
@@ -42,7 +42,7 @@ class Session:
         self._library = library
         self._view = view
         self._encoder = encoder
-        self._searchable = searchable
+        self._ranking = Ranking(library, view, searchable)
         self.header = _header(library, view)
 
     @property
@@ -66,7 +66,7 @@ class Session:
         with stages.stage("filter"):
             allowed = self._allowed(query)
         vector = self._vector(query, stages)
-        found = Ranking(self._library, self._view, self._searchable, stages).rank(vector, query, allowed)
+        found = self._ranking.rank(vector, query, allowed, stages)
         return Found(found.hits, found.num_duplicates, stages.seconds)
 
     def _allowed(self, query: Query) -> NDArray[np.int64]:
@@ -90,7 +90,7 @@ class Session:
         return {*known.values(), *same.values(), *(moment.media_id for moment in query.moments)}
 
     def _vector(self, query: Query, stages: Stages) -> NDArray[np.float32]:
-        embedder = Embedder(self.header, self._encoder, stages)
+        embedder = Embedder(self.header, self._encoder, stages, info_of=self._info)
         vectors = []
         for term in query.terms:
             if isinstance(term.source, Moment):
@@ -98,6 +98,16 @@ class Session:
             else:
                 vectors.append(embedder.vector(term.source, find=query.find, by=term.by))
         return weighted_sum(vectors, [term.weight for term in query.terms])
+
+    def _info(self, path: Path) -> MediaInfo:
+        """What a file says about itself; one that was indexed and has not changed since is not asked again."""
+        media.require_file(path)
+        try:
+            status = path.stat()
+        except OSError:  # gone just now
+            return media.probe(path)
+        known = self._library.catalog.info_at(path, size_bytes=status.st_size, mtime_ns=status.st_mtime_ns)
+        return known or media.probe(path)
 
     def _stored(self, moment: Moment) -> Sequence[Rows]:
         """The rows to look for a moment in: none where its media has been removed."""
@@ -147,18 +157,23 @@ def search(
     return list(ask(library, Query(Modality(find), (Term(asked, by=by),), k=k), device=device).hits)
 
 
-def open_session(library: Library, encoder: Encodes) -> Session:
+def open_session(
+    library: Library, encoder: Encodes, *, around: Callable[[Searchable], Searchable] | None = None
+) -> Session:
     """A session with all vectors in memory.
 
     Args:
         library: what is asked.
         encoder: a loaded one, of the same weights as the library's active encoder.
+        around: what to put around the vectors of each modality, as a server does that shares searches.
 
     Raises:
         LibraryError: nothing has been indexed, or the library is damaged.
     """
     view = library.view(*Modality)
-    resident = {modality: Resident(segments) for modality, segments in view.segments.items()}
+    resident: dict[Modality, Searchable] = {it: Resident(segments) for it, segments in view.segments.items()}
+    if around is not None:
+        resident = {modality: around(searchable) for modality, searchable in resident.items()}
     return Session(library, view, lambda: encoder, resident)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avsearch.moments import SECOND_US, Modality
-from avsearch.vectors.overlay import TOLERANCE_US, evenly, offsets_us, overlaid, spread_of, tracks_of
+from avsearch.vectors.overlay import TOLERANCE_US, even_places, offsets_us, overlaid, spread_of, tracks_of
 from avsearch.vectors.segments import Rows
 
 MOST_MEDIA = 1000  # of a ranking; what comes later is not looked at
@@ -54,19 +54,24 @@ LIMITS = Limits()
 
 
 def copies(
-    rows_of: Mapping[Modality, Sequence[Rows]], media_ids: Sequence[int], *, limits: Limits = LIMITS
+    rows_of: Mapping[Modality, Sequence[Rows]],
+    media_ids: Sequence[int],
+    *,
+    spread: Mapping[Modality, float] | None = None,
+    limits: Limits = LIMITS,
 ) -> dict[int, int]:
     """Which media are near-duplicates of one that ranks before them.
 
     Args:
         rows_of: segments of each modality that can be compared, each sorted by media and time.
         media_ids: in rank order; only the first `MOST_MEDIA` are looked at, each against at most `MOST_COMPARED`.
+        spread: `overlay.spread_of` each modality, where it is known already.
         limits: how far apart copies may be.
 
     Returns:
         media ids of copies -> the media, no copy itself, that stands for each.
     """
-    contents = contents_of(rows_of, list(dict.fromkeys(media_ids))[:MOST_MEDIA])
+    contents = contents_of(rows_of, list(dict.fromkeys(media_ids))[:MOST_MEDIA], spread=spread)
     used = limits.used(contents.glimpsed())
     is_likely = contents.fits() & (used <= LOOSE)
     is_kept = np.ones(len(used), np.bool_)
@@ -119,14 +124,10 @@ class Contents:
         return {side: apart[best] for side, apart in found.items()}
 
     def _glimpsed(self, tracks: Mapping[int, Rows]) -> NDArray[np.float64]:
-        means = {
-            media_id: evenly(rows, _GLIMPSED).vector.mean(axis=0, dtype=np.float64)
-            for media_id, rows in tracks.items()
-        }
         apart = np.full((len(self.media_ids), len(self.media_ids)), np.nan)
-        place = np.flatnonzero([media_id in means for media_id in self.media_ids])
+        place = np.flatnonzero([media_id in tracks for media_id in self.media_ids])
         if place.size:
-            mean = np.stack([means[self.media_ids[at]] for at in place.tolist()])
+            mean = np.stack([_mean(tracks[self.media_ids[at]]) for at in place.tolist()])
             mean /= np.linalg.norm(mean, axis=1, keepdims=True).clip(min=1e-9)
             apart[np.ix_(place, place)] = 1 - mean @ mean.T
         return apart
@@ -137,16 +138,29 @@ class Contents:
         return max((int(rows.start_us[-1]) for rows in sides), default=0)
 
 
-def contents_of(rows_of: Mapping[Modality, Sequence[Rows]], media_ids: Sequence[int]) -> Contents:
+def contents_of(
+    rows_of: Mapping[Modality, Sequence[Rows]],
+    media_ids: Sequence[int],
+    *,
+    spread: Mapping[Modality, float] | None = None,
+) -> Contents:
     """Look up what is stored of some media; nothing is copied.
 
     Args:
         rows_of: segments of each modality, each sorted by media and time.
         media_ids: in any order, each once.
+        spread: of each modality; measured where it is not given.
     """
     ascending = np.sort(np.asarray(media_ids, np.int64))
     return Contents(
         media_ids=media_ids,
         tracks={side: tracks_of(rows_of.get(side, ()), ascending) for side in Modality},
-        spread={side: spread_of(rows_of.get(side, ())) for side in Modality},
+        spread=spread or {side: spread_of(rows_of.get(side, ())) for side in Modality},
     )
+
+
+def _mean(track: Rows) -> NDArray[np.float64]:
+    """(D,) of the moments of a first look."""
+    vector: NDArray[np.floating] = track.vector[even_places(len(track), _GLIMPSED)]
+    mean: NDArray[np.float64] = np.add.reduce(vector, axis=0, dtype=np.float64) / len(vector)
+    return mean

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,9 +54,15 @@ def spread_of(segments: Sequence[Rows]) -> float:
 
 def evenly(rows: Rows, count: int) -> Rows:
     """At most `count` of some rows, evenly spread, the first and the last among them."""
-    if len(rows) <= count:
-        return rows
-    return rows.take(np.linspace(0, len(rows) - 1, count).astype(np.int64))
+    return rows if len(rows) <= count else rows.take(even_places(len(rows), count))
+
+
+@lru_cache(1024)
+def even_places(num_rows: int, count: int) -> NDArray[np.int64]:
+    """(min(count, num_rows),) int64 of the rows that `evenly` takes."""
+    places = np.linspace(0, num_rows - 1, min(count, num_rows)).astype(np.int64)
+    places.flags.writeable = False
+    return places
 
 
 def offsets_us(length_us: int) -> NDArray[np.int64]:

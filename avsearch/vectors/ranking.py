@@ -51,6 +51,11 @@ class Neighbours:
             start_us=np.take_along_axis(self.start_us, order, axis=1),
         )
 
+    def of_queries(self, some: slice, k: int) -> Neighbours:
+        """The k best, where they are in order, of some of the queries."""
+        cut = (some, slice(k))
+        return Neighbours(self.scores[cut], self.row[cut], self.media_id[cut], self.start_us[cut])
+
 
 def no_neighbours(num_queries: int) -> Neighbours:
     """What is found where nothing is: (Q, 0)."""

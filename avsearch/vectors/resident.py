@@ -15,6 +15,7 @@ from avsearch.vectors.segments import Rows
 
 _VECTOR_DTYPE = np.dtype(np.float32)
 _BYTES_BESIDE = 16  # media and time of a row
+_NO_MEDIA = np.empty(0, np.int64)
 
 
 class Resident:
@@ -28,6 +29,7 @@ class Resident:
         self._rows = _side_by_side(segments)
         self._media_id, self._stretches = _stretches(self._rows.media_id)
         self.segments = tuple(_cut(self._rows, segments))
+        self._last_chosen = _NO_MEDIA, Ranges(_NO_MEDIA, _NO_MEDIA)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -48,8 +50,14 @@ class Resident:
         return search(parts_of(self._rows, chosen, num_queries=len(queries), block_rows=None), queries, k)
 
     def _chosen(self, allowed: NDArray[np.int64]) -> Ranges:
-        is_chosen = np.isin(self._media_id, allowed)
-        return Ranges(self._stretches.first[is_chosen], self._stretches.last[is_chosen])
+        """Of the media that counted last too, most often all, the ranges are still known."""
+        before, chosen = self._last_chosen
+        if before is not allowed:
+            place = np.searchsorted(allowed, self._media_id)
+            is_chosen = np.append(allowed, -1)[place] == self._media_id
+            chosen = Ranges(self._stretches.first[is_chosen], self._stretches.last[is_chosen])
+            self._last_chosen = allowed, chosen
+        return chosen
 
 
 def resident_bytes(segments: Sequence[Rows]) -> int:

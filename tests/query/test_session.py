@@ -1,5 +1,6 @@
 """Whole questions. Truth: a plain float64 loop over all rows of a library of known vectors."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from avsearch import media
 from avsearch.encoder import load_encoder
 from avsearch.errors import LibraryError, UsageError
 from avsearch.library import create_library, open_library, remove
@@ -116,6 +118,23 @@ def test_hits_a_media_and_the_least_score_equal_a_plain_loop(library, session, k
     found = [(hit.media_id, round(hit.start_s * 1e6), round(hit.from_s * 1e6), hit.score) for hit in hits]
     assert [it[:3] for it in found] == [it[:3] for it in expected]
     assert [it[3] for it in found] == pytest.approx([it[4] for it in expected], abs=1e-4)
+
+
+def test_a_file_that_was_indexed_is_not_asked_again_what_it_is_until_it_changes(
+    session, folder, tmp_path, monkeypatch
+):
+    asked, probe = [], media.probe
+    monkeypatch.setattr(media, "probe", lambda path: asked.append(path) or probe(path))
+    film, link = folder / "film1.mp4", tmp_path / "link"
+    link.symlink_to(folder)
+    expected = session.ask(Query(AUDIO, (Term(Source(film)),))).hits
+    assert session.ask(Query(AUDIO, (Term(Source(link / "film1.mp4")),))).hits == expected
+    assert asked == []
+    before = film.stat()
+    os.utime(film, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+    assert session.ask(Query(AUDIO, (Term(Source(film)),))).hits == expected
+    os.utime(film, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert asked == [film]
 
 
 def test_a_filter_is_applied_inside_the_search(session, folder):

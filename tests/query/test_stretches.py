@@ -1,10 +1,13 @@
 """Truth: a plain loop that knows nothing of arrays."""
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avsearch.query.stretches import NEARLY, NEIGHBOUR_US, stretches_of
+from avsearch.query.stretches import NEARLY, NEIGHBOUR_US, stretches_of, widened
 from avsearch.vectors import Rows
 
 SECOND = 1_000_000
@@ -88,3 +91,20 @@ def test_any_media_gives_the_hits_of_the_plain_loop(media, per_media):
 def test_no_rows_give_no_hits():
     none = Rows(np.empty((0, 2), np.float32), np.empty(0, np.int64), np.empty(0, np.int64))
     assert stretches_of(none, np.array([1, 0], np.float32), per_media=1) == []
+
+
+@pytest.mark.parametrize("num_segments", [1, 3])
+@pytest.mark.parametrize("seed", range(8))
+def test_the_best_moments_alone_grow_into_the_same_hits(num_segments, seed):
+    """Of long films too, whose stretches reach far beyond what is looked at first."""
+    rng = np.random.default_rng(seed)
+    steps = {media_id: rng.choice([-0.002, 0.002], int(rng.integers(1, 400))) for media_id in (3, 4, 9)}
+    media = {
+        media_id: {at * SECOND: score for at, score in enumerate((0.5 + step.cumsum()).tolist())}
+        for media_id, step in steps.items()
+    }
+    rows, vector = rows_of(media), np.array([1, 0], np.float32)
+    places = [slice(at, None, num_segments) for at in range(num_segments)]
+    expected = stretches_of(rows, vector, per_media=1)
+    alone = [replace(it, from_us=it.best_us, last_us=it.best_us) for it in expected]
+    assert widened(alone, [rows.take(place) for place in places], vector) == expected
