@@ -56,13 +56,16 @@ class Database:
         )
         return public.render_as_string()
 
-    def engine(self) -> Engine:
+    def engine(self, *, may_create: bool = False) -> Engine:
         """Prepare connections; none is made yet, and none stays open after its transaction.
+
+        Args:
+            may_create: whether a file that is missing is made; else that is an error, when something is asked.
 
         Raises:
             LibraryError: the driver is not installed.
         """
-        return server_engine(self.url) if self.file is None else _file_engine(self.file)
+        return server_engine(self.url) if self.file is None else _file_engine(self.file, may_create=may_create)
 
 
 def find_database(database_url: str, directory: Path) -> Database:
@@ -175,18 +178,19 @@ def integrity_problems(connection: Connection) -> list[str]:
     return problems
 
 
-def _file_engine(file: Path) -> Engine:
-    engine = create_engine(f"{_SQLITE}://", poolclass=NullPool, creator=partial(_connect_sqlite, file))
+def _file_engine(file: Path, *, may_create: bool) -> Engine:
+    connect = partial(_connect_sqlite, file, "rwc" if may_create else "rw")
+    engine = create_engine(f"{_SQLITE}://", poolclass=NullPool, creator=connect)
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
-def _connect_sqlite(file: Path) -> sqlite3.Connection:
+def _connect_sqlite(file: Path, mode: str) -> sqlite3.Connection:
     """Open the file; one who may not write beside it reads it as it is, when nobody is writing to it."""
     has_log = file.with_name(f"{file.name}-wal").exists()
-    options = "" if has_log or os.access(file.parent, os.W_OK) else "?mode=ro&immutable=1"
-    uri = f"file:{quote(os.fsencode(file))}{options}"
+    options = f"mode={mode}" if has_log or os.access(file.parent, os.W_OK) else "mode=ro&immutable=1"
+    uri = f"file:{quote(os.fsencode(file))}?{options}"
     return sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S)
 
 

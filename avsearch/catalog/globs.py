@@ -27,7 +27,7 @@ class Glob:
     def matches(self, path: str) -> bool:
         """Whether a path, relative to `folder`, is one of those meant."""
         names, last = path.split("/"), self.names[-1]
-        return last is not None and last.match(names[-1]) is not None and _match(self.names, names)
+        return last is not None and last.match(names[-1]) is not None and match_names(self.names, names)
 
 
 def is_glob(pattern: str) -> bool:
@@ -55,12 +55,22 @@ def _name(part: str) -> re.Pattern[str] | None:
     return None if part == _ANY_FOLDERS else re.compile(translate(part))
 
 
-def _match(names: Sequence[re.Pattern[str] | None], path: Sequence[str]) -> bool:
-    for at, name in enumerate(names):
-        if name is None and at == len(names) - 2:
-            return at < len(path)  # the last name is known to match
-        if name is None:
-            return any(_match(names[at + 1 :], path[skipped:]) for skipped in range(at, len(path)))
-        if at >= len(path) or not name.match(path[at]):
+def match_names(names: Sequence[re.Pattern[str] | None], path: Sequence[str]) -> bool:
+    """Whether the names of a path are those of a pattern, None standing for any number of folders.
+
+    Only the last None has ever to take more, so that this costs names times path, whoever wrote the pattern.
+    """
+    at = place = 0
+    resume: tuple[int, int] | None = None  # after the last None; and how much of the path it has taken
+    while place < len(path):
+        name = names[at] if at < len(names) else None
+        if at < len(names) and name is None:
+            at, resume = at + 1, (at + 1, place)
+        elif name is not None and name.match(path[place]):
+            at, place = at + 1, place + 1
+        elif resume is not None:
+            at, place = resume[0], resume[1] + 1
+            resume = (at, place)
+        else:
             return False
-    return len(names) == len(path)
+    return at == len(names)

@@ -25,6 +25,8 @@ def create_catalog(database: Database, library_id: str) -> None:
     Raises:
         LibraryError: another library uses the database, or it cannot be written.
     """
+    with writing(database.engine(may_create=True)):
+        pass  # there is a file now
     upgrade_catalog(database)
     fresh = {"id": schema.STATE_ID, "library_id": library_id, "next_media_id": 1}
     with writing(database.engine()) as connection:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -38,27 +37,6 @@ def named_by(connection: Connection, text: str, roots: Sequence[Root]) -> Column
     return named
 
 
-def match_names(names: Sequence[re.Pattern[str] | None], path: Sequence[str]) -> bool:
-    """Whether the names of a path are those of a pattern, None standing for any number of folders.
-
-    Only the last None has ever to take more, so that this costs names times path, whoever wrote the pattern.
-    """
-    at = place = 0
-    resume: tuple[int, int] | None = None  # after the last None; and how much of the path it has taken
-    while place < len(path):
-        name = names[at] if at < len(names) else None
-        if at < len(names) and name is None:
-            at, resume = at + 1, (at + 1, place)
-        elif name is not None and name.match(path[place]):
-            at, place = at + 1, place + 1
-        elif resume is not None:
-            at, place = resume[0], resume[1] + 1
-            resume = (at, place)
-        else:
-            return False
-    return at == len(names)
-
-
 def _branches(path: Path, roots: Sequence[Root]) -> list[Branch]:
     try:
         return branches_of(path, roots)
@@ -68,11 +46,6 @@ def _branches(path: Path, roots: Sequence[Root]) -> list[Branch]:
 
 
 def _matching(connection: Connection, glob: Glob, branch: Branch) -> dict[int, int]:
-    last = glob.names[-1]
     rows = select(file.c.id, file.c.path, file.c.media_id).where(IS_INDEXED, is_below([branch]))
-    found = {}
-    for file_id, path, media_id in connection.execute(rows):
-        names = branch.names(path).split("/")
-        if last is not None and last.match(names[-1]) and match_names(glob.names, names):
-            found[file_id] = media_id
-    return found
+    found = connection.execute(rows)
+    return {file_id: media_id for file_id, path, media_id in found if glob.matches(branch.names(path))}

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Engine, select
 
 from avsearch.catalog.coverage import covered_by, is_uncovered_by, read_lost
 from avsearch.catalog.database import check_revision, integrity_problems, reading
+from avsearch.catalog.described import read_info_at, read_media, read_media_at
 from avsearch.catalog.encoders import read_active_encoder, read_localizer, read_pending_encoder
 from avsearch.catalog.holding import read_holding
-from avsearch.catalog.paths import Place, places_of
+from avsearch.catalog.paths import places_of
 from avsearch.catalog.records import (
     EncoderRecord,
     FileState,
@@ -25,7 +24,6 @@ from avsearch.catalog.records import (
     Root,
     SegmentRecord,
     Snapshot,
-    State,
     Status,
 )
 from avsearch.catalog.rows import (
@@ -36,16 +34,16 @@ from avsearch.catalog.rows import (
     chunks,
     encoder_record,
     file_state,
-    media_record,
     read_ids,
-    root_record,
+    read_roots,
     segment_record,
 )
 from avsearch.catalog.selection import read_files_at, read_selection
-from avsearch.catalog.status import read_status
+from avsearch.catalog.status import read_failed_files, read_file_counts, read_label_counts, read_status
 from avsearch.catalog.where import parse_where
 from avsearch.errors import LibraryError
-from avsearch.schema import embedding, encoder, file, label, library_state, media, root, segment
+from avsearch.moments import MediaInfo
+from avsearch.schema import embedding, encoder, file, library_state, media, segment
 
 
 class Catalog:
@@ -83,6 +81,21 @@ class Catalog:
         """The library in figures."""
         with reading(self._engine) as connection:
             return read_status(connection)
+
+    def file_counts(self) -> dict[int, dict[str, int]]:
+        """Root ids -> number of files by state; all roots, all states."""
+        with reading(self._engine) as connection:
+            return read_file_counts(connection)
+
+    def failed_files(self, root_id: int, most: int) -> list[tuple[bytes, str]]:
+        """The first failed files of a root by their relative path, each with its reason."""
+        with reading(self._engine) as connection:
+            return read_failed_files(connection, root_id, most)
+
+    def label_counts(self) -> dict[str, int]:
+        """Labels -> how many live media have them, by label."""
+        with reading(self._engine) as connection:
+            return read_label_counts(connection)
 
     def active_encoder(self) -> EncoderRecord | None:
         with reading(self._engine) as connection:
@@ -201,25 +214,26 @@ class Catalog:
         """What is known about some media, by id, in the order asked for; unknown ids are left out."""
         asked = list(media_ids)
         with reading(self._engine) as connection:
-            labels = _read_labels(connection, asked)
-            paths = _read_paths(connection, asked)
-            found: dict[int, MediaRecord] = {}
-            for some in chunks(asked):
-                for row in connection.execute(select(media).where(media.c.id.in_(some))):
-                    found[row.id] = media_record(row, labels=labels.get(row.id, ()), paths=paths[row.id])
+            found = read_media(connection, asked)
         return {media_id: found[media_id] for media_id in asked if media_id in found}
 
     def media_of_paths(self, paths: Sequence[Path]) -> dict[Path, int]:
         """Paths of indexed files -> media ids; other paths are left out."""
         with reading(self._engine) as connection:
             places = places_of(paths, read_roots(connection))
-            media_ids = _read_media_at(connection, {place for some in places.values() for place in some})
+            media_ids = read_media_at(connection, {place for some in places.values() for place in some})
         found: dict[Path, int] = {}
         for path, candidates in places.items():
             media_id = next((media_ids[place] for place in candidates if place in media_ids), None)
             if media_id is not None:
                 found[path] = media_id
         return found
+
+    def info_at(self, path: Path, *, size_bytes: int, mtime_ns: int) -> MediaInfo | None:
+        """What was read of an indexed file, while it is as it was then; None for any other file."""
+        with reading(self._engine) as connection:
+            places = places_of([path], read_roots(connection))[path]
+            return read_info_at(connection, places, size_bytes=size_bytes, mtime_ns=mtime_ns)
 
     def files_of_media(self, media_ids: Iterable[int]) -> dict[int, list[tuple[Root, FileState]]]:
         """The files that hold some media, those that are indexed before those that are missing, by media id."""
@@ -251,39 +265,3 @@ class Catalog:
         """What the database finds wrong with itself, a phrase each."""
         with reading(self._engine) as connection:
             return integrity_problems(connection)
-
-
-def read_roots(connection: Connection) -> tuple[Root, ...]:
-    """All roots, within a transaction."""
-    return tuple(map(root_record, connection.execute(select(root).order_by(root.c.id))))
-
-
-def _read_labels(connection: Connection, media_ids: Sequence[int]) -> Mapping[int, list[str]]:
-    labels: defaultdict[int, list[str]] = defaultdict(list)
-    for some in chunks(media_ids):
-        for media_id, text in connection.execute(select(label).where(label.c.media_id.in_(some))):
-            labels[media_id].append(text)
-    return {media_id: sorted(some) for media_id, some in labels.items()}  # databases have orders of their own
-
-
-def _read_paths(connection: Connection, media_ids: Sequence[int]) -> Mapping[int, list[Path]]:
-    roots = {root.id: root for root in read_roots(connection)}
-    paths: defaultdict[int, list[Path]] = defaultdict(list)
-    for some in chunks(media_ids):
-        indexed = select(file).where(file.c.state == State.INDEXED, file.c.media_id.in_(some))
-        for row in connection.execute(indexed.order_by(file.c.id)):
-            paths[row.media_id].append(roots[row.root_id].absolute(row.path))
-    return paths
-
-
-def _read_media_at(connection: Connection, places: set[Place]) -> dict[Place, int]:
-    paths_of_root: defaultdict[int, list[bytes]] = defaultdict(list)
-    for root_id, path in places:
-        paths_of_root[root_id].append(path)
-    found: dict[Place, int] = {}
-    for root_id, paths in paths_of_root.items():
-        indexed: Any = select(file.c.path, file.c.media_id).where(file.c.state == State.INDEXED)
-        for some in chunks(paths):
-            rows = connection.execute(indexed.where(file.c.root_id == root_id, file.c.path.in_(some)))
-            found.update(((root_id, path), media_id) for path, media_id in rows)
-    return found

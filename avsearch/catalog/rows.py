@@ -23,7 +23,7 @@ from avsearch.catalog.records import (
     State,
 )
 from avsearch.moments import AudioStream, MediaInfo, MediaKind, Modality, VideoStream
-from avsearch.schema import encoder, file, segment
+from avsearch.schema import encoder, file, root, segment
 
 NUM_PARAMETERS = 5000  # in one statement; SQLite allows 32,766
 
@@ -52,6 +52,11 @@ def read_ids(connection: Connection, statement: Select[Any]) -> NDArray[np.int64
     ids: NDArray[np.int64] = np.fromiter(connection.scalars(statement), np.int64)
     ids.sort()
     return ids
+
+
+def read_roots(connection: Connection) -> tuple[Root, ...]:
+    """All roots."""
+    return tuple(map(root_record, connection.execute(select(root).order_by(root.c.id))))
 
 
 def storable(text: str) -> str:

@@ -12,7 +12,7 @@ from avsearch.catalog.encoders import read_active_encoder, read_localizer, read_
 from avsearch.catalog.records import EncoderRecord, State, Status
 from avsearch.catalog.rows import KEPT_STATES, LIVE_MEDIA
 from avsearch.moments import SECOND_US, MediaKind, Modality
-from avsearch.schema import embedding, file, media, root, segment
+from avsearch.schema import embedding, file, label, media, root, segment
 
 HOUR_US = 3600 * SECOND_US
 
@@ -42,6 +42,27 @@ def read_status(connection: Connection) -> Status:
         num_live=sum(row.num_media for row in kinds),
         localizer=read_localizer(connection),
     )
+
+
+def read_file_counts(connection: Connection) -> dict[int, dict[str, int]]:
+    """Root ids -> number of files by state; all roots, all states."""
+    found = {root_id: dict.fromkeys(map(str, State), 0) for root_id in connection.scalars(select(root.c.id))}
+    counted = select(file.c.root_id, file.c.state, func.count()).group_by(file.c.root_id, file.c.state)
+    for root_id, state, count in connection.execute(counted):
+        found[root_id][state] = int(count)
+    return found
+
+
+def read_failed_files(connection: Connection, root_id: int, most: int) -> list[tuple[bytes, str]]:
+    """The first failed files of a root by their relative path, each with its reason."""
+    failed = select(file.c.path, file.c.reason).where(file.c.root_id == root_id, file.c.state == State.FAILED)
+    return [(row.path, row.reason) for row in connection.execute(failed.order_by(file.c.path).limit(most))]
+
+
+def read_label_counts(connection: Connection) -> dict[str, int]:
+    """Labels -> how many live media have them, by label."""
+    counted = select(label.c.label, func.count()).where(label.c.media_id.in_(LIVE_MEDIA)).group_by(label.c.label)
+    return {name: int(count) for name, count in sorted(map(tuple, connection.execute(counted)))}
 
 
 def _live_media(connection: Connection) -> Sequence[Row[Any]]:

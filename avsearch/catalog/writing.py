@@ -18,7 +18,7 @@ from avsearch.catalog.inserts import (
     put_coverage,
     put_files,
 )
-from avsearch.catalog.reading import Catalog, read_roots
+from avsearch.catalog.reading import Catalog
 from avsearch.catalog.records import (
     EncoderRecord,
     FileState,
@@ -28,7 +28,7 @@ from avsearch.catalog.records import (
     Root,
     State,
 )
-from avsearch.catalog.rows import KEPT_STATES, Values, chunks, media_values, now_us
+from avsearch.catalog.rows import KEPT_STATES, Values, chunks, media_values, now_us, read_roots
 from avsearch.catalog.selection import conditions_for
 from avsearch.errors import LibraryError
 from avsearch.schema import coverage, embedding, file, label, library_state, media, root, run, segment

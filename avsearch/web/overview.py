@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from avsearch.catalog import FileState, Root, State, Status
+from avsearch.catalog import Root, State, Status
 from avsearch.library import Library
 
 FAILURES_SHOWN = 20
-_MEDIA_AT_A_TIME = 2000
 T = TypeVar("T")
 
 
@@ -49,7 +47,7 @@ class Overviews:
 
     def labels(self, library: Library, version: int) -> dict[str, int]:
         """All labels -> how many media that can be found have it."""
-        return self._get("labels", version, lambda: _labels(library))
+        return self._get("labels", version, library.catalog.label_counts)
 
     def _get(self, name: str, version: int, count: Callable[[], T]) -> T:
         with self._lock:  # of several who ask, one counts
@@ -89,24 +87,12 @@ def _look(folder: Path, found: Future[bool]) -> None:
 
 
 def _overview(library: Library) -> Overview:
-    roots = tuple(_count(root, library.catalog.files_of(root.id)) for root in library.catalog.roots())
-    return Overview(library.catalog.status(), roots)
+    catalog = library.catalog
+    counts = catalog.file_counts()
+    roots = tuple(_count(library, it, counts[it.id]) for it in catalog.roots() if it.id in counts)
+    return Overview(catalog.status(), roots)
 
 
-def _count(root: Root, files: dict[bytes, FileState]) -> RootCount:
-    counts = Counter(str(it.state) for it in files.values())
-    failed = [it for it in files.values() if it.state is State.FAILED][:FAILURES_SHOWN]
-    return RootCount(
-        root,
-        {str(state): counts[str(state)] for state in State},
-        tuple((root.absolute(it.path), it.reason) for it in failed),
-    )
-
-
-def _labels(library: Library) -> dict[str, int]:
-    ids = library.catalog.live_media_ids().tolist()
-    counts: Counter[str] = Counter()
-    for first in range(0, len(ids), _MEDIA_AT_A_TIME):
-        for record in library.catalog.media_records(ids[first : first + _MEDIA_AT_A_TIME]).values():
-            counts.update(record.labels)
-    return dict(sorted(counts.items()))
+def _count(library: Library, root: Root, counts: dict[str, int]) -> RootCount:
+    failed = library.catalog.failed_files(root.id, FAILURES_SHOWN) if counts[State.FAILED] else []
+    return RootCount(root, counts, tuple((root.absolute(path), reason) for path, reason in failed))

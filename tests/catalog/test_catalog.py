@@ -63,6 +63,39 @@ def test_a_file_is_what_was_last_said_about_it(catalog, footage, add_media, soun
     catalog.set_files([])
 
 
+def test_what_was_read_of_a_file_holds_while_it_is_unchanged(catalog, footage, add_media, film, sound):
+    root = catalog.add_root(footage)
+    add_media(root, film, sound, names=[b"a", b"b"])
+    states = catalog.files_of(root.id)
+    for name, info in ((b"a", film), (b"b", sound)):
+        size, mtime = states[name].size_bytes, states[name].mtime_ns
+        path = root.absolute(name)
+        assert catalog.info_at(path, size_bytes=size, mtime_ns=mtime) == info
+        assert catalog.info_at(path, size_bytes=size + 1, mtime_ns=mtime) is None
+        assert catalog.info_at(path, size_bytes=size, mtime_ns=mtime + 1) is None
+        assert catalog.info_at(footage / "c", size_bytes=size, mtime_ns=mtime) is None
+        assert catalog.info_at(footage.parent / "a", size_bytes=size, mtime_ns=mtime) is None
+    catalog.set_files([replace(states[b"a"], state=State.MISSING)])
+    gone = states[b"a"]
+    assert catalog.info_at(footage / "a", size_bytes=gone.size_bytes, mtime_ns=gone.mtime_ns) is None
+
+
+def test_files_are_counted_by_root_and_failures_told_in_order(catalog, footage, add_media, sound):
+    roots = []
+    for name in ("one", "two"):
+        (footage / name).mkdir()
+        roots.append(catalog.add_root(footage / name))
+    add_media(roots[0], sound, sound, names=[b"a", b"b"])
+    reasons = {b"z": "It is truncated.", b"c": "It is empty.", b"d": "It is empty."}
+    catalog.set_files([FileState(roots[0].id, path, 1, 1, State.FAILED, it) for path, it in reasons.items()])
+    assert catalog.file_counts() == {
+        roots[0].id: {"indexed": 2, "failed": 3, "missing": 0, "removed": 0},
+        roots[1].id: {"indexed": 0, "failed": 0, "missing": 0, "removed": 0},
+    }
+    assert catalog.failed_files(roots[0].id, 2) == [(b"c", reasons[b"c"]), (b"d", reasons[b"d"])]
+    assert catalog.failed_files(roots[1].id, 2) == []
+
+
 @pytest.mark.parametrize("path", [b"", b"/a", b"../a", b"a/../b", b"./a", b"a//b", b"a/"])
 def test_a_path_that_is_not_relative_to_its_root_is_refused(path):
     with pytest.raises(ValueError, match="relative"):
@@ -95,6 +128,7 @@ def test_labels_are_added_on_publishing_and_replaced_on_request(catalog, footage
     catalog.publish(Publication(labels={ids[0]: ("c", "a")}))
     assert catalog.media_records(ids)[ids[0]].labels == ("a", "b", "c")
     catalog.set_labels({ids[0]: ("z", "z")})
+    assert catalog.label_counts() == {"x": 1, "z": 1}
     assert [record.labels for record in catalog.media_records(ids).values()] == [("z",), ("x",)]
     catalog.set_labels({ids[0]: ()})
     assert catalog.media_records(ids)[ids[0]].labels == ()
@@ -163,7 +197,7 @@ def test_the_snapshot_holds_the_active_encoders_segments_only(catalog, footage, 
 
 
 def test_a_reader_sees_one_state_while_a_writer_commits(catalog, database, footage):
-    from avsearch.catalog.reading import read_roots
+    from avsearch.catalog.rows import read_roots
 
     with reading(database.engine()) as connection:
         before = read_roots(connection)

@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 from avsearch.catalog import FileState, IndexedMedia, Publication, State
 from avsearch.catalog.conditions import AllOf, AnyOf, Comparison, Not
 from avsearch.catalog.fields import Field
-from avsearch.catalog.globs import read_glob
-from avsearch.catalog.named_files import match_names
+from avsearch.catalog.globs import match_names, read_glob
 from avsearch.errors import UsageError
 from avsearch.moments import AudioStream, MediaInfo, MediaKind, VideoStream
 

@@ -135,6 +135,8 @@ def test_a_missing_database_is_not_made_anew(library):
     for opening in (open_library, upgrade_library):
         with pytest.raises(LibraryError, match=r"catalog\.sqlite3: the library's database is missing"):
             opening(library.directory)
+    with pytest.raises(LibraryError, match="The catalog cannot be read"):  # by one who had opened it before
+        library.catalog.status()
     assert not (library.directory / "catalog.sqlite3").exists()
 
 

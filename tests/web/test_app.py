@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from avsearch.catalog import Catalog
 from avsearch.library import open_library
 from tests.cli.command import environment, here
 from tests.models import tiny
@@ -107,12 +108,10 @@ def test_every_answer_says_how_long_it_took(server):
 
 
 def test_an_error_that_nobody_thought_of_is_told_without_its_reasons(made_library, tmp_path, monkeypatch, capsys):
-    from avsearch.web import overview
-
-    def fail(library):
+    def fail(catalog):
         raise RuntimeError("a secret of the house")
 
-    monkeypatch.setattr(overview, "_labels", fail)
+    monkeypatch.setattr(Catalog, "label_counts", fail)
     with running(made_library, tmp_path / "cache") as server:
         answer = server.get("/v1/labels")
     assert answer.status_code == 500
