@@ -15,6 +15,7 @@ from avsearch.errors import AvsearchError, LibraryError
 from avsearch.library import Library, open_library
 from avsearch.query import Encodes, Session, open_session
 from avsearch.web.batching import BatchingEncoder
+from avsearch.web.gathering import Gathering
 from avsearch.web.refusals import Refused, refused
 from avsearch.web.stamps import Stamp, is_there, read_stamp
 
@@ -153,10 +154,12 @@ class Served:
         if record is None or not snapshot.live_media_ids.size:
             return None
         if before is not None and before.fingerprint == record.fingerprint:
-            return Asked(open_session(library, before.encoder), before.encoder, record.fingerprint, generation)
+            session = open_session(library, before.encoder, around=Gathering)
+            return Asked(session, before.encoder, record.fingerprint, generation)
         encoder = BatchingEncoder(self._load(library.encoder_path(record), self._device))
         try:
-            return Asked(open_session(library, encoder), encoder, record.fingerprint, generation)
+            session = open_session(library, encoder, around=Gathering)
+            return Asked(session, encoder, record.fingerprint, generation)
         except BaseException:
             encoder.close()
             raise

@@ -9,6 +9,7 @@ import { current } from "./store.js";
 
 const MOMENT = "application/x-avsearch-moment";
 const MOST_FILES = 8; // in one drop
+const LEAVE_MS = 400; // some browsers tell nothing for so long while the mouse rests
 const input = byId("file");
 const targets = byId("targets");
 let sign = 0; // of what is being chosen
@@ -63,9 +64,10 @@ document.addEventListener("dragover", (event) => {
   for (const target of document.querySelectorAll(".target, .sign")) target.classList.toggle("is-over", target === targetOf(event));
 });
 
-document.addEventListener("dragleave", () => {
+document.addEventListener("dragleave", (event) => {
+  if (event.relatedTarget) return; // to another element of the page
   clearTimeout(leaving);
-  leaving = setTimeout(hideTargets, 120);
+  leaving = setTimeout(hideTargets, LEAVE_MS);
 });
 document.addEventListener("dragend", hideTargets);
 

@@ -8,6 +8,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 SCHEMES = ["light", "dark"]
+FOCUSED_CARD = "[...document.querySelectorAll('.card')].indexOf(document.activeElement.closest('.card'))"
 
 
 def violations(desk):
@@ -156,10 +157,10 @@ def test_the_keyboard_alone_suffices(open_desk, server, asked):
         assert focused_card(desk) == at
     for key in ["Home", "Enter", "n", "Escape"]:  # open the first, go to the next, close
         press(key)
-    assert focused_card(desk) == 1
+    desk.until(f"{FOCUSED_CARD} === 1")
     with desk.search():
         press("m")
-    desk.until("document.activeElement.closest('.card') !== null")
+    desk.until(f"{FOCUSED_CARD} >= 0")
     with desk.search():
         press("+")
     desk.settled()
@@ -167,9 +168,7 @@ def test_the_keyboard_alone_suffices(open_desk, server, asked):
 
 
 def focused_card(desk):
-    return desk.page.evaluate(
-        "[...document.querySelectorAll('.card')].indexOf(document.activeElement.closest('.card'))"
-    )
+    return desk.page.evaluate(FOCUSED_CARD)
 
 
 def test_arrows_go_up_and_down_by_rows(open_desk, server, asked):
