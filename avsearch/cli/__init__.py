@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from avsearch.cli import align, bench, demo, evaluate, importing, index, library, localize, query, serve, train
+from avsearch.cli.interrupt import clean_up_on_sigterm, exit_code_after
 from avsearch.cli.output import say
 from avsearch.errors import AvsearchError
 
@@ -25,7 +26,7 @@ class Commands(TyperGroup):
             raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt as interrupt:
             say("Stopped. The same command goes on from here.")
-            raise typer.Exit(130) from interrupt
+            raise typer.Exit(exit_code_after(interrupt)) from interrupt
         except BrokenPipeError as error:  # the reader of our output has enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(141) from error
@@ -34,7 +35,8 @@ class Commands(TyperGroup):
 app = typer.Typer(
     cls=Commands,
     help="Search your own footage by picture and by sound, across the two.",
-    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but some files could not be read, 130 stopped.",
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but some files could not be read, "
+    "130 or 143 stopped.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -56,4 +58,5 @@ app.add_typer(bench.app, name="bench")
 
 def main() -> None:
     """Run the command that the arguments name."""
+    clean_up_on_sigterm()
     app()

@@ -16,6 +16,25 @@ FINISHING = "Finishing what is in hand; press Ctrl-C again to stop at once."
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came: what is under way is cleaned up as after Ctrl-C."""
+
+
+def exit_code_after(interrupt: KeyboardInterrupt) -> int:
+    """As shells count it: 130 after Ctrl-C, 143 after SIGTERM."""
+    return 128 + (signal.SIGTERM if isinstance(interrupt, Terminated) else signal.SIGINT)
+
+
+def clean_up_on_sigterm() -> None:
+    """From now on SIGTERM ends the program as Ctrl-C does, unless whoever started it has decided otherwise."""
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        raise Terminated
+
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, end)
+
+
 @dataclass
 class StopRequest:
     """Whether somebody has asked the run to stop.

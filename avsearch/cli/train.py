@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from avsearch.cli.interrupt import exit_code_after
 from avsearch.cli.options import DeviceOption, ManifestOption, SeedOption
 from avsearch.cli.output import list_failures, print_path, print_table, say, shown_progress
 from avsearch.errors import UsageError
@@ -155,7 +156,7 @@ def _way_on(job: TrainJob) -> Iterator[None]:
     except KeyboardInterrupt as interrupt:
         if _is_first():
             say("Stopped. The same command" + (" " if job.resume else " with --resume ") + "goes on from here.")
-        raise typer.Exit(130) from interrupt
+        raise typer.Exit(exit_code_after(interrupt)) from interrupt
 
 
 def _config(

@@ -4,11 +4,16 @@ import time
 
 import pytest
 
-from avsearch.cli.interrupt import FINISHING, stop_on_signal
+from avsearch.cli.interrupt import FINISHING, Terminated, clean_up_on_sigterm, exit_code_after, stop_on_signal
 
 
 def send(number):
     os.kill(os.getpid(), number)
+
+
+def send_and_wait(number):
+    send(number)
+    time.sleep(5)
 
 
 @pytest.fixture(autouse=True)
@@ -73,3 +78,15 @@ def test_without_a_signal_nothing_is_said(capsys):
     with stop_on_signal() as request:
         pass
     assert (request.event.is_set(), capsys.readouterr().err) == (False, "")
+
+
+def test_sigterm_ends_a_command_as_ctrl_c_does_unless_whoever_started_it_ignores_it():
+    clean_up_on_sigterm()
+    with pytest.raises(Terminated) as ended:
+        send_and_wait(signal.SIGTERM)
+    assert (exit_code_after(ended.value), exit_code_after(KeyboardInterrupt())) == (143, 130)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    clean_up_on_sigterm()
+    send(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)

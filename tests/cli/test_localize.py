@@ -2,7 +2,9 @@
 
 import json
 import shutil
+import signal
 import subprocess
+import time
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ import torch
 from PIL import Image
 
 from avsearch.models.avol import AVOLNet
-from tests.cli.command import avsearch, here, objects
+from tests.cli.command import avsearch, here, objects, started
 from tests.media.clips import make_clip
 from tests.models import tiny
 
@@ -72,6 +74,20 @@ def test_a_film_has_a_map_for_each_frame(clip, localizer, tmp_path):
     streams = json.loads(subprocess.check_output(command))["streams"]
     assert {stream["codec_type"] for stream in streams} == {"video", "audio"}
     assert here("localize", f"{clip}@0.5-1.5", "--model", localizer, "--out", out)[1] == f"{out}\n"
+
+
+def test_one_that_is_told_to_stop_leaves_nothing_behind(localizer, tmp_path):
+    clip = make_clip(tmp_path / "long.mp4", frames=1500, seconds=60)
+    folder = tmp_path / "out"
+    folder.mkdir()
+    run = started("localize", f"{clip}@0-60", "--model", localizer, "--out", folder / "map.mp4")
+    while not any(folder.iterdir()):
+        assert run.poll() is None, run.communicate()
+        time.sleep(0.02)
+    run.send_signal(signal.SIGTERM)
+    _, errors = run.communicate(timeout=60)
+    assert (run.returncode, errors.splitlines()[-1]) == (143, "Stopped. The same command goes on from here.")
+    assert list(folder.iterdir()) == []
 
 
 def test_a_library_without_a_localizer_says_how_to_make_one_and_with_one_it_is_used(
