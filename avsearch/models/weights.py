@@ -85,6 +85,8 @@ def save_weights(path: Path, tensors: Mapping[str, np.ndarray], header: WeightsH
         aside.replace(path)
     except OSError as error:
         raise WeightsError(f"{path}: cannot be written ({error.strerror}).", hint="Free some space.") from error
+    finally:
+        aside.unlink(missing_ok=True)
     return read_header(path)
 
 
