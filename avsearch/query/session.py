@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,23 @@ from avsearch.vectors.resident import Resident
 
 if TYPE_CHECKING:
     from avsearch.encoder import Encoder
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A query that needs nothing but the library any more.
+
+    Attributes:
+        query: what is asked.
+        allowed: (M,) int64 ascending, the media that may be found.
+        vector: (D,) float32 unit, what asks.
+        stages: how long it took so far.
+    """
+
+    query: Query
+    allowed: NDArray[np.int64]
+    vector: NDArray[np.float32]
+    stages: Stages
 
 
 class Session:
@@ -61,13 +79,28 @@ class Session:
             MediaError: a file cannot be read, or lacks the side that is to ask.
             UsageError: the encoder lacks a modality, the filter cannot be read, or terms cancel each other.
         """
+        return self.rank(self.prepare(query))
+
+    def prepare(self, query: Query) -> Prepared:
+        """Decode, encode, filter: all that files are read for.
+
+        Raises:
+            AvsearchError: as `ask`.
+        """
         require(query.find, self.header)
         stages = Stages()
         with stages.stage("filter"):
             allowed = self._allowed(query)
-        vector = self._vector(query, stages)
-        found = self._ranking.rank(vector, query, allowed, stages)
-        return Found(found.hits, found.num_duplicates, stages.seconds)
+        return Prepared(query, allowed, self._vector(query, stages), stages)
+
+    def rank(self, prepared: Prepared) -> Found:
+        """Search and describe.
+
+        Raises:
+            LibraryError: as `ask`.
+        """
+        found = self._ranking.rank(prepared.vector, prepared.query, prepared.allowed, prepared.stages)
+        return Found(found.hits, found.num_duplicates, prepared.stages.seconds)
 
     def _allowed(self, query: Query) -> NDArray[np.int64]:
         """(M,) int64 ascending: the media that may be found."""

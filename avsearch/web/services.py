@@ -20,7 +20,7 @@ from avsearch.web.overview import Overviews, Reach
 from avsearch.web.previews import Previews
 from avsearch.web.refusals import Refused
 from avsearch.web.served import Load, Served
-from avsearch.web.settings import TOKEN_VARIABLE, Settings
+from avsearch.web.settings import TOKEN_VARIABLE, Limits, Settings
 from avsearch.web.uploads import Uploads
 
 LOOK_EVERY_S = 1.0
@@ -36,7 +36,8 @@ class Services:
         overviews: the library in figures.
         reach: which of its roots are there.
         uploads: files to ask with.
-        asking: threads for queries and uploads.
+        asking: threads for uploads, and for queries with them.
+        searching: threads for queries with stored moments alone, which wait for no decoder and search together.
         showing: threads for thumbnails, waveforms and the like.
         cache: files that were made of media.
         previews: light copies of media.
@@ -52,8 +53,9 @@ class Services:
         self.overviews = Overviews()
         self.reach = Reach()
         self.uploads = Uploads(limits)
-        self.asking = _crew("asking", settings, limits.ask_s)
-        self.showing = _crew("showing", settings, limits.show_s)
+        self.asking = _crew("asking", limits, limits.num_threads, limits.ask_s)
+        self.searching = _crew("searching", limits, limits.num_searching, limits.ask_s)
+        self.showing = _crew("showing", limits, limits.num_threads, limits.show_s)
         self.cache = FileCache(settings.cache or default_cache(), limits.cache_bytes)
         self.previews = Previews(self.cache, limits)
         self.heat = Heat(settings.device)
@@ -75,7 +77,8 @@ class Services:
 
     def crews(self) -> dict[str, Crew]:
         """All threads that work for requests, by name."""
-        return {"asking": self.asking, "showing": self.showing, "preview": self.previews.crew}
+        crews = {"asking": self.asking, "searching": self.searching, "showing": self.showing}
+        return crews | {"preview": self.previews.crew}
 
     def close(self) -> None:
         """Give up what is under way, and remove what was only for this server."""
@@ -151,6 +154,5 @@ def require_token(request: Request) -> None:
 Use = Annotated[Services, Depends(services_of)]
 
 
-def _crew(name: str, settings: Settings, limit_s: float) -> Crew:
-    limits = settings.limits
-    return Crew(name, num_threads=limits.num_threads, num_waiting=limits.num_waiting, limit_s=limit_s)
+def _crew(name: str, limits: Limits, num_threads: int, limit_s: float) -> Crew:
+    return Crew(name, num_threads=num_threads, num_waiting=limits.num_waiting, limit_s=limit_s)

@@ -36,8 +36,9 @@ class Limits:
         body_grace_s: for a body to come at all; after that it must keep `body_bytes_per_s`.
         body_bytes_per_s: see there.
         write_stall_s: that a client may leave its answer unread.
-        num_threads: requests that decode or search at the same time, and as many more that make thumbnails.
-        num_waiting: requests that wait for one of them.
+        num_threads: requests that decode at the same time, and as many more that make thumbnails.
+        num_searching: requests at the same time that ask with stored moments alone.
+        num_waiting: requests of each of these kinds that wait for their turn.
         ask_s: for a query; a longer one is refused.
         show_s: for a thumbnail, a waveform or a heat map.
         preview_wait_s: that a request waits for a preview that is being made.
@@ -58,6 +59,7 @@ class Limits:
     body_bytes_per_s: int = 8192
     write_stall_s: float = 120.0
     num_threads: int = field(default_factory=lambda: 2 * max(os.cpu_count() or 1, 1))
+    num_searching: int = 32
     num_waiting: int = 128
     ask_s: float = 120.0
     show_s: float = 60.0

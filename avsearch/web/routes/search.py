@@ -14,11 +14,12 @@ from avsearch.catalog import MediaRecord
 from avsearch.errors import LibraryError, MediaError
 from avsearch.library import Library
 from avsearch.moments import SECOND_US, Box, Hit, Modality, Moment
-from avsearch.query import Found, Query, Session, Source, Term, parse_moment
+from avsearch.query import Found, Prepared, Query, Session, Source, Term, parse_moment
 from avsearch.query.embedding import stored_vector
 from avsearch.web.files import readable_media
 from avsearch.web.observing import seen_of
 from avsearch.web.refusals import Refused, documented, whole
+from avsearch.web.served import Asked
 from avsearch.web.services import Services, Use
 from avsearch.web.uploads import told
 from avsearch.web.wire import HitOut, SearchIn, SearchOut, TermIn
@@ -38,7 +39,7 @@ class _Answer:
 async def search(request: Request, asked: SearchIn, services: Use) -> SearchOut:
     """Find the moments that are most like what is asked with."""
     seen = seen_of(request)
-    answer, waited_s = await services.asking.run(request, lambda: _answer(services, asked))
+    answer, waited_s = await _answered(request, asked, services)
     seen.stages |= {"queue": waited_s, **answer.found.timings}
     seen.notes |= {"find": asked.find, "terms": len(asked.terms), "hits": len(answer.hits)}
     return SearchOut(
@@ -49,15 +50,27 @@ async def search(request: Request, asked: SearchIn, services: Use) -> SearchOut:
     )
 
 
-def _answer(services: Services, asked: SearchIn) -> _Answer:
+async def _answered(request: Request, asked: SearchIn, services: Services) -> tuple[_Answer, float]:
+    """The answer, and how long it was waited for; a thread that decodes is free again before the search begins."""
+    if all(term.upload_id is None for term in asked.terms):
+        return await services.searching.run(request, lambda: _found(*_prepared(services, asked)))
+    prepared, waited_s = await services.asking.run(request, lambda: _prepared(services, asked))
+    answer, more_s = await services.searching.run(request, lambda: _found(*prepared))
+    return answer, waited_s + more_s
+
+
+def _prepared(services: Services, asked: SearchIn) -> tuple[Asked, Prepared]:
     if "\0" in asked.where:
         raise Refused(422, "The filter holds a character that no name has.", hint="Leave it out.")
     serving = services.served.asked()
-    session = serving.session
-    _require_moments(session, asked.find)
-    with _query(services, session, asked) as query:
-        found = session.ask(query)
-    return _Answer(found, described(session.library, found.hits), serving.generation)
+    _require_moments(serving.session, asked.find)
+    with _query(services, serving.session, asked) as query:
+        return serving, serving.session.prepare(query)
+
+
+def _found(serving: Asked, prepared: Prepared) -> _Answer:
+    found = serving.session.rank(prepared)
+    return _Answer(found, described(serving.session.library, found.hits), serving.generation)
 
 
 def _require_moments(session: Session, find: Modality) -> None:
