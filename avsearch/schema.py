@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-REVISION = "0003"  # the newest file in migrations/versions; counted up, so that older and newer can be told apart
+REVISION = "0004"  # the newest file in migrations/versions; counted up, so that older and newer can be told apart
 STATE_ID = 1  # of the one row of library_state
 
 _NAMING = {
@@ -182,6 +182,26 @@ run = Table(
     Column("finished_at_us", BigInteger),  # NULL: still running, or cut off
     _needed("counts", JSON),
     sqlite_autoincrement=True,
+)
+
+indexer = Table(  # who indexes at the moment, where several do at once: on PostgreSQL
+    "indexer",
+    metadata,
+    _id(),
+    _needed("name", String),  # which process, on which machine
+    _needed("backend_pid", Integer),  # of the server's process at the other end of its connection
+    _needed("started_at_us", BigInteger),  # by the server's clock, as the next one
+    _needed("expires_at_us", BigInteger),  # after which its leases are free, unless it says that it is there
+    sqlite_autoincrement=True,
+)
+
+lease = Table(  # a file that an indexer has in hand: nobody else reads it
+    "lease",
+    metadata,
+    Column("path_digest", LargeBinary, primary_key=True),  # of the absolute path, which an index might not hold
+    _needed("indexer_id", _BIG_ID, ForeignKey("indexer.id", ondelete="CASCADE")),
+    Index(None, "indexer_id"),
+    sqlite_with_rowid=False,
 )
 
 library_state = Table(  # one row

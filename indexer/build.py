@@ -11,19 +11,21 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from avsearch.catalog import find_database
+from avsearch.catalog import EncoderRecord
 from avsearch.errors import LibraryError
-from avsearch.library import Library, Writer, create_library, open_library
+from avsearch.library import Library, Writer
 from avsearch.manifest import read_manifest
-from avsearch.models.weights import read_header, read_usable_header
+from avsearch.models.weights import read_header
 from avsearch.moments import SECOND_US, Failed
 from indexer.discover import Discovery, FoundFile, discover
 from indexer.events import Found, Listener, Timings
 from indexer.ledger import Ledger
 from indexer.loading import Loading
-from indexer.pipeline import Pipeline, num_cores
+from indexer.opening import Place, open_or_create
+from indexer.pipeline import Pipeline, ReadOne, num_cores
 from indexer.plan import GAP_US
 from indexer.reader import Claims, NewFileReader
+from indexer.sharing import ClaimedReader, wait_for_others
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ class Indexed:
         seconds: that the run took.
         stopped: whether it was asked to stop before everything was read.
         timings: where the time went.
+        num_elsewhere: files made part of the library by other runs, which were at work at the same time.
     """
 
     num_indexed: int
@@ -84,12 +87,16 @@ class Indexed:
     seconds: float
     stopped: bool
     timings: Timings
+    num_elsewhere: int = 0
 
 
 def index(job: IndexJob, tell: Listener, stop: threading.Event | None = None) -> Indexed:
     """Index every new or changed file; what cannot be read is listed and does not stop the run.
 
-    Work is committed every twenty seconds; a run that is cut off goes on where the last commit was.
+    Work is committed every twenty seconds; a run that is cut off goes on where the last commit was. With a catalog
+    on a server several can index at once, the same folders or others: each file is read by one of them. A run ends
+    when all of its files are dealt with: it waits for those that others have in hand, and reads them itself if they
+    give them back or are no longer there.
 
     Args:
         job: what to do.
@@ -102,8 +109,8 @@ def index(job: IndexJob, tell: Listener, stop: threading.Event | None = None) ->
     """
     began, stop = time.monotonic(), stop or threading.Event()
     labels = _labels(job.manifest)
-    library = _open_or_create(job)
-    with library.writer() as writer:
+    library = open_or_create(Place(job.library, job.model, job.database_url, job.paths))
+    with library.indexer() as writer:
         if job.model is not None:
             writer.use_encoder(job.model)
         found = discover(job.paths, writer, retry_failed=job.retry_failed, tell=tell)
@@ -113,7 +120,7 @@ def index(job: IndexJob, tell: Listener, stop: threading.Event | None = None) ->
         reading = _Reading(job, writer, labels, tell, stop)
         if found.to_read:
             reading.read_all(library, found.to_read)
-        writer.catalog.set_files(found.vanished)  # only now: what was moved is known at its new place first
+        writer.catalog.update_files(found.vanished)  # only now: what was moved is known at its new place first
         result = _result(found, reading, seconds=time.monotonic() - began)
         writer.catalog.finish_run(run_id, _counts(result))
     return result
@@ -123,35 +130,6 @@ def _labels(manifest: Path | None) -> dict[Path, tuple[str, ...]]:
     """Real path -> labels."""
     rows = read_manifest(manifest).rows if manifest else ()
     return {row.path.parent.resolve() / row.path.name: row.labels for row in rows}
-
-
-def _open_or_create(job: IndexJob) -> Library:
-    if (job.library / "library.json").exists():
-        library = open_library(job.library)
-        if job.database_url and _public_url(job) != library.layout.database.public_url:
-            raise LibraryError(
-                f"{job.library}: the library has its catalog in another database.", hint="Leave --database out."
-            )
-        if job.model is None and library.catalog.active_encoder() is None:
-            raise _no_encoder(job)
-        return library
-    if job.model is None:
-        raise _no_encoder(job)
-    read_usable_header(job.model)  # a weights file that cannot be used leaves no empty library behind
-    return create_library(job.library, database_url=job.database_url)
-
-
-def _public_url(job: IndexJob) -> str:
-    return find_database(job.database_url or "", job.library.absolute()).public_url
-
-
-def _no_encoder(job: IndexJob) -> LibraryError:
-    paths = " ".join(str(path) for path in job.paths)
-    return LibraryError(
-        f"{job.library}: the library has no encoder yet.",
-        hint=f"Train one with `avsearch train {paths} --out run`, then run "
-        f"`avsearch index {paths} --library {job.library} --model run/encoder.safetensors`.",
-    )
 
 
 def _found(found: Discovery) -> Found:
@@ -173,7 +151,7 @@ def _note_what_is_known(writer: Writer, found: Discovery, labels: Mapping[Path, 
     }
     if named:
         writer.catalog.set_labels(named)
-    writer.catalog.set_files(found.returned)
+    writer.catalog.update_files(found.returned)
 
 
 @dataclass
@@ -192,11 +170,35 @@ class _Reading:
         """Read, and commit now and then; whatever ends the run, what is finished is committed first."""
         active = library.catalog.active_encoder()
         assert active is not None
-        weights = library.encoder_path(active)
-        known = library.catalog.media_hashes(active.id)
-        self.ledger = Ledger(self.writer, labels=self.labels, known=known, tell=self.tell)
-        loading = Loading(weights, self.job.device)
-        header = read_header(weights)
+        self.ledger = Ledger(self.writer, active, labels=self.labels, tell=self.tell)
+        loading = Loading(library.encoder_path(active), self.job.device)
+        began, children = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
+        embed_cpu_s = 0.0
+        while files:
+            reader = self._reader(library, active, files)
+            pipeline = Pipeline(reader, loading, stop=self.stop, num_readers=self.job.num_workers)
+            try:
+                self._collect(pipeline, files, self.ledger)
+            finally:
+                if loading.encoder is not None:
+                    loading.encoder.work_together()
+            embed_cpu_s += pipeline.embed_cpu_s
+            files = wait_for_others(self.ledger.take_left(), self.writer, tell=self.tell, stop=self.stop)
+        now = resource.getrusage(resource.RUSAGE_CHILDREN)
+        self.timings = Timings(
+            load_s=loading.seconds,
+            load_cpu_s=loading.cpu_s,
+            wall_s=time.monotonic() - began,
+            decode_cpu_s=now.ru_utime + now.ru_stime - children.ru_utime - children.ru_stime,
+            embed_cpu_s=embed_cpu_s,
+        )
+
+    def _reader(self, library: Library, encoder: EncoderRecord, files: Sequence[FoundFile]) -> ReadOne:
+        """What reads these files, by what is known of their contents now."""
+        assert self.ledger is not None
+        known = library.catalog.media_hashes(encoder.id)
+        self.ledger.know(known)
+        header = read_header(library.encoder_path(encoder))
         reader = NewFileReader(
             front_end=header.front_end,
             modalities=header.modalities,
@@ -205,23 +207,9 @@ class _Reading:
             gap_us=self.job.gap_us,
             audio_stream=self.job.audio_stream,
             num_threads=max(num_cores() // len(files), 1),
-            plans=library.catalog.plans_of_uncovered(active.id),
+            plans=library.catalog.plans_of_uncovered(encoder.id),
         )
-        pipeline = Pipeline(reader, loading, stop=self.stop, num_readers=self.job.num_workers)
-        began, children = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
-        try:
-            self._collect(pipeline, files, self.ledger)
-        finally:
-            if loading.encoder is not None:
-                loading.encoder.work_together()
-        now = resource.getrusage(resource.RUSAGE_CHILDREN)
-        self.timings = Timings(
-            load_s=loading.seconds,
-            load_cpu_s=loading.cpu_s,
-            wall_s=time.monotonic() - began,
-            decode_cpu_s=now.ru_utime + now.ru_stime - children.ru_utime - children.ru_stime,
-            embed_cpu_s=pipeline.embed_cpu_s,
-        )
+        return ClaimedReader(reader, self.writer, files)
 
     def _collect(self, pipeline: Pipeline, files: Sequence[FoundFile], ledger: Ledger) -> None:
         try:
@@ -260,6 +248,7 @@ def _result(found: Discovery, reading: _Reading, *, seconds: float) -> Indexed:
         seconds=seconds,
         stopped=reading.stop.is_set(),
         timings=reading.timings,
+        num_elsewhere=ledger.num_elsewhere if ledger else 0,
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from avsearch.catalog import Catalog, FileState, Root, State
+from avsearch.catalog import Catalog, FileState, Place, Root, State
 from avsearch.library import Writer
 from avsearch.media.listing import Listing, OnDisk, list_media, nothing_in, nothing_there
 from avsearch.moments import Failed
@@ -23,6 +23,11 @@ class FoundFile:
     path: Path
     size_bytes: int
     mtime_ns: int
+
+    @property
+    def place(self) -> Place:
+        """Where its row stands in the catalog."""
+        return self.root.id, self.root.relative(self.path)
 
     def state(self, state: State, *, reason: str = "", media_id: int | None = None) -> FileState:
         """What the catalog should hold of it."""
@@ -76,13 +81,13 @@ def discover(
     """
     catalog = writer.catalog
     listing = list_media(paths, tell=None if tell is None else lambda num_files: tell(Walking(num_files)))
+    roots = catalog.roots()
     known = _read_known(catalog, listing)
     lost = _lost_names(listing, known)
-    roots = catalog.roots()
     for folder in _folders_in_use(listing, lost):
         catalog.add_root(Path(folder))
-    if catalog.roots() != roots:
-        known = _read_known(catalog, listing)  # there are new ones, and some have become part of them
+    if catalog.roots() != roots:  # there are new ones, also of others, and some have become part of them
+        known = _read_known(catalog, listing)
     comparison = _Comparison(listing, known, lost, retry_failed)
     comparison.sort_known()
     comparison.sort_found()

@@ -71,7 +71,20 @@ class Committed:
     num_files: int
 
 
-Event = Walking | Found | FileDone | Committed
+@dataclass(frozen=True)
+class Elsewhere:
+    """All is done but `num_files`, which other indexers have in hand; they are waited for.
+
+    Attributes:
+        num_files: how many.
+        names: of the indexers: which processes on which machines.
+    """
+
+    num_files: int
+    names: tuple[str, ...]
+
+
+Event = Walking | Found | FileDone | Committed | Elsewhere
 Listener = Callable[[Event], None]
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from avsearch.catalog import FileState, IndexedMedia, State
+from avsearch.catalog import EncoderRecord, FileState, IndexedMedia, State
 from avsearch.library import Batch, Writer
 from avsearch.moments import Failed, Modality
 from avsearch.vectors import Rows
+from indexer.discover import FoundFile
 from indexer.events import Committed, FileDone, Listener
 from indexer.pipeline import ReadFile
 
@@ -26,24 +28,28 @@ class Ledger:
         failures: files that could not be read, each with its reason.
         partly: indexed files of which one side, or a stretch, could not be decoded.
         num_indexed: files that are part of the library by this run, copies included.
+        num_elsewhere: files that are part of it by other runs that were at work at the same time.
         decoded_us: duration of the media read.
     """
 
     def __init__(
-        self, writer: Writer, *, labels: Mapping[Path, tuple[str, ...]], known: Mapping[str, int], tell: Listener
+        self, writer: Writer, encoder: EncoderRecord, *, labels: Mapping[Path, tuple[str, ...]], tell: Listener
     ) -> None:
         self._writer = writer
+        self._encoder = encoder
         self._labels = labels
-        self._media_of_hash = dict(known)
+        self._media_of_hash: dict[str, int] = {}
         self._tell = tell
         self._committed_at = time.monotonic()
         self._new: list[ReadFile] = []
         self._copies: list[ReadFile] = []
-        self._failed: list[FileState] = []
+        self._failed: list[tuple[FoundFile, FileState]] = []
+        self._in_other_hands: list[FoundFile] = []
         self._reason_of_hash: dict[str, str] = {}
         self.failures: list[Failed] = []
         self.partly: list[Failed] = []
         self.num_indexed = 0
+        self.num_elsewhere = 0
         self.decoded_us = 0
 
     @property
@@ -55,7 +61,9 @@ class Ledger:
         """Take in what became of a file."""
         if read.is_abandoned:
             return
-        if read.is_known:
+        if read.is_elsewhere:
+            self._note_elsewhere(read)
+        elif read.is_known:
             self._copies.append(read)
         elif read.info is None:
             self._reason_of_hash[read.content_hash] = self._fail(read, read.reason)
@@ -73,9 +81,11 @@ class Ledger:
         if not (self._new or self._failed or copies):
             return
         media_ids = self._writer.reserve_media_ids(len(self._new)) if self._new else range(0)
-        self._writer.publish(self._batch(media_ids, copies))
+        lost = self._writer.publish(self._batch(media_ids, copies))
         self._media_of_hash |= self._writer.catalog.media_by_hash([read.content_hash for read in self._new])
-        self.num_indexed += len(self._new) + len(copies)
+        indexed = [read.file for read in (*self._new, *(read for read, _ in copies))]
+        self.num_indexed += sum(file.place not in lost for file in indexed)
+        self._note_lost([file for file in (*indexed, *(file for file, _ in self._failed)) if file.place in lost])
         self._new.clear()
         self._failed.clear()
         self._tell(Committed(self.num_indexed + len(self.failures)))
@@ -85,6 +95,35 @@ class Ledger:
         self.commit()
         if self._copies:
             self.commit()
+
+    def know(self, media_of_hash: Mapping[str, int]) -> None:
+        """Contents that the library has -> their media: files that hold them need no reading."""
+        self._media_of_hash |= media_of_hash
+
+    def take_left(self) -> list[FoundFile]:
+        """What is not dealt with: files that others had in hand, or took over, and copies of what was in those."""
+        left = [*self._in_other_hands, *(read.file for read in self._copies)]
+        self._in_other_hands.clear()
+        self._copies.clear()
+        return left
+
+    def _note_elsewhere(self, read: ReadFile) -> None:
+        """A file that another indexer has in hand, or is through with."""
+        made = read.made_elsewhere
+        if made is None:
+            self._in_other_hands.append(read.file)
+        elif made.state is State.FAILED:
+            self.failures.append(Failed(read.file.path, made.reason))
+        else:
+            self.num_elsewhere += 1
+            self.partly += [Failed(read.file.path, made.reason)] if made.reason else []
+
+    def _note_lost(self, files: Sequence[FoundFile]) -> None:
+        """Files whose leases had run out: what others make of them counts."""
+        paths = {file.path for file in files}
+        self._in_other_hands += files
+        self.failures = [it for it in self.failures if it.path not in paths]
+        self.partly = [it for it in self.partly if it.path not in paths]
 
     def _settled_copies(self) -> Iterator[tuple[ReadFile, int]]:
         """Files whose content is in the library by now, with its media; or has failed, as they then do."""
@@ -100,7 +139,7 @@ class Ledger:
 
     def _fail(self, read: ReadFile, reason: str) -> str:
         reason = reason.removeprefix(f"{read.file.path}: ")  # the path stands beside it, and reasons are counted
-        self._failed.append(read.file.state(State.FAILED, reason=reason))
+        self._failed.append((read.file, read.file.state(State.FAILED, reason=reason)))
         self.failures.append(Failed(read.file.path, reason))
         self._tell(file_done(read, State.FAILED, reason))
         return reason
@@ -111,11 +150,15 @@ class Ledger:
             for read, media_id in zip(self._new, media_ids, strict=True)
         ]
         known = [read.file.state(State.INDEXED, media_id=media_id) for read, media_id in copies]
+        labels: defaultdict[int, tuple[str, ...]] = defaultdict(tuple)
+        for read, media_id in copies:
+            labels[media_id] += self._labels.get(read.file.path, ())
         return Batch(
             media=tuple(self._media(media_ids)),
             rows={modality: joined_rows(self._new, media_ids, modality) for modality in Modality},
-            files=(*new, *known, *self._failed),
-            labels={media_id: self._labels.get(read.file.path, ()) for read, media_id in copies},
+            files=(*new, *known, *(state for _, state in self._failed)),
+            labels=labels,
+            encoder=self._encoder,
         )
 
     def _media(self, media_ids: Sequence[int]) -> Iterator[IndexedMedia]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Loading:
-    """Loads the encoder when it is called, and remembers how long that took and how much CPU time."""
+    """Loads the encoder when it is first called, and remembers how long that took and how much CPU time."""
 
     weights: Path
     device: str
@@ -22,6 +22,8 @@ class Loading:
     encoder: Encoder | None = None
 
     def __call__(self) -> Encoder:
+        if self.encoder is not None:
+            return self.encoder
         began, began_cpu = time.monotonic(), time.thread_time()
         from avsearch.encoder import load_encoder  # noqa: PLC0415  (torch: a second, and not always needed)
 

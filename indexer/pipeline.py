@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avsearch import media
+from avsearch.catalog import FileState
 from avsearch.errors import MediaError
 from avsearch.moments import MediaInfo, Modality
 from indexer.damage import Incomplete
@@ -60,6 +61,8 @@ class ReadFile:
         info: what the demuxer says, and the decoder corrects; None for a failure or a known content.
         is_known: the content needs no reading: the library or this run has it already.
         is_abandoned: the run was stopped before the file was read to its end.
+        is_elsewhere: another indexer has it in hand, or has dealt with it since it was found.
+        made_elsewhere: what that one has made of it; None while it is at it.
         vectors: the unit rows of each modality, in any order.
         starts_us: their times.
         left_out: how many moments of each modality say nothing new.
@@ -74,6 +77,8 @@ class ReadFile:
     info: MediaInfo | None = None
     is_known: bool = False
     is_abandoned: bool = False
+    is_elsewhere: bool = False
+    made_elsewhere: FileState | None = None
     vectors: dict[Modality, list[NDArray[np.float32]]] = field(default_factory=lambda: {it: [] for it in Modality})
     starts_us: dict[Modality, list[int]] = field(default_factory=lambda: {it: [] for it in Modality})
     left_out: Counter[Modality] = field(default_factory=Counter)

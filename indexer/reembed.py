@@ -83,7 +83,7 @@ def reembed(job: ReembedJob, tell: Listener, stop: threading.Event | None = None
         WeightsError: the model cannot be used.
     """
     began, library = time.monotonic(), open_library(job.library)
-    with library.writer() as writer:
+    with library.writer("reembed") as writer:
         writer.begin_reembed(job.model)
         run_id = writer.catalog.start_run("reembed")
         result = _make_all(job, library, writer, tell=tell, stop=stop or threading.Event())
@@ -100,7 +100,7 @@ def abandon(library: Path) -> EncoderRecord:
         LibraryError: none are being made, or another process writes.
     """
     opened = open_library(library)
-    with opened.writer() as writer:
+    with opened.writer("reembed") as writer:
         pending = writer.catalog.pending_encoder()
         if pending is None:
             raise LibraryError(

@@ -86,7 +86,7 @@ def repair(job: RepairJob, tell: Listener, stop: threading.Event | None = None) 
     began, library = time.monotonic(), open_library(job.library)
     _refuse_damaged_catalog(library)
     repairing = _Repairing(job, library, tell, stop or threading.Event())
-    with library.writer() as writer:
+    with library.writer("repair") as writer:
         run_id = writer.catalog.start_run("repair")
         repairing.restore_weights(writer)
         repairing.drop_damaged(writer)

@@ -1,12 +1,17 @@
 """All SQL of a library; dataclasses in and out."""
 
+from avsearch.catalog.basis import Basis
+from avsearch.catalog.claims import Claim, FileOnDisk
 from avsearch.catalog.database import Database, find_database
+from avsearch.catalog.indexing import IndexerCatalog, indexer_session
+from avsearch.catalog.paths import Place
 from avsearch.catalog.reading import Catalog
 from avsearch.catalog.records import (
     Coverage,
     EncoderRecord,
     FileState,
     IndexedMedia,
+    IndexerRecord,
     Lost,
     MediaFilter,
     MediaRecord,
@@ -24,18 +29,24 @@ from avsearch.catalog.session import write_session
 from avsearch.catalog.writing import CatalogWriter
 
 __all__ = [
+    "Basis",
     "Catalog",
     "CatalogWriter",
+    "Claim",
     "Coverage",
     "Database",
     "EncoderRecord",
+    "FileOnDisk",
     "FileState",
     "IndexedMedia",
+    "IndexerCatalog",
+    "IndexerRecord",
     "Lost",
     "MediaFilter",
     "MediaRecord",
     "NewEncoder",
     "NewSegment",
+    "Place",
     "Publication",
     "Replacement",
     "Root",
@@ -44,5 +55,6 @@ __all__ = [
     "State",
     "Status",
     "find_database",
+    "indexer_session",
     "write_session",
 ]

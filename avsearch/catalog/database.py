@@ -30,6 +30,7 @@ _SERVER_OPTIONS = {  # a server that is gone, or behind a dead cable, is noticed
     "keepalives_count": 6,
     "tcp_user_timeout": 120_000,
 }
+_TURN_S = 600  # that a thread waits for the one connection, which another one uses
 _PASSWORD_HINT = "Give the password in PGPASSWORD or ~/.pgpass; a library never keeps it."
 _DATABASE_HINT = "Check the disk or the database server; `avsearch library verify` checks the library itself."
 
@@ -93,7 +94,7 @@ def server_engine(url: URL, *, is_lasting: bool = False) -> Engine:
         LibraryError: the driver is not installed.
     """
     options = {name: value for name, value in _SERVER_OPTIONS.items() if name not in url.query}
-    lasting = {"poolclass": QueuePool, "pool_size": 1, "max_overflow": 0}
+    lasting = {"poolclass": QueuePool, "pool_size": 1, "max_overflow": 0, "pool_timeout": _TURN_S}
     pool = lasting if is_lasting else {"poolclass": NullPool}
     try:
         return create_engine(url, connect_args=options, **pool)
@@ -132,7 +133,10 @@ def writing(engine: Engine) -> Iterator[Connection]:
     Raises:
         LibraryError: the database cannot be reached, is damaged, or refuses.
     """
-    with _explained("written"), engine.execution_options(**{_MODE: "write"}).begin() as connection:
+    options = {_MODE: "write"}
+    if engine.dialect.name == _POSTGRESQL:
+        options["isolation_level"] = "READ COMMITTED"  # one who has waited for a lock sees what came before
+    with _explained("written"), engine.execution_options(**options).begin() as connection:
         yield connection
 
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from sqlalchemy import Connection, Table, insert, select
+from sqlalchemy import Connection, Table, bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from avsearch.catalog.database import is_sqlite
@@ -65,21 +65,41 @@ def put_files(connection: Connection, files: Sequence[FileState]) -> None:
     if not files:
         return
     kept = ("size_bytes", "mtime_ns", "state", "reason", "media_id")
-    values = [
-        {
-            "root_id": state.root_id,
-            "path": state.path,
-            "size_bytes": state.size_bytes,
-            "mtime_ns": max(-MAX_INT, min(state.mtime_ns, MAX_INT)),  # a clock can be set to the year 2400
-            "state": state.state,
-            "reason": storable(state.reason),
-            "media_id": state.media_id,
-        }
-        for state in files
-    ]
     statement = _upsert(connection, file)
     new = {name: statement.excluded[name] for name in kept}
-    connection.execute(statement.on_conflict_do_update(index_elements=["root_id", "path"], set_=new), values)
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=["root_id", "path"], set_=new), list(map(file_values, files))
+    )
+
+
+def update_known_files(connection: Connection, files: Sequence[FileState]) -> None:
+    """States of files that are known by now, of those that have the size, time and media that are given."""
+    if not files:
+        return
+    given: Values = {name: bindparam(f"given_{name}") for name in ("root_id", "path", "size_bytes", "mtime_ns")}
+    same = [file.c[name] == value for name, value in given.items()]
+    same.append(file.c.media_id.is_not_distinct_from(bindparam("given_media_id", type_=file.c.media_id.type)))
+    new: Values = {name: bindparam(f"given_{name}") for name in ("state", "reason")}
+    values = [{f"given_{name}": value for name, value in file_values(state).items()} for state in files]
+    connection.execute(update(file).where(*same).values(new), values)
+
+
+def file_values(state: FileState) -> Values:
+    """A row of `file`."""
+    return {
+        "root_id": state.root_id,
+        "path": state.path,
+        "size_bytes": state.size_bytes,
+        "mtime_ns": storable_ns(state.mtime_ns),
+        "state": state.state,
+        "reason": storable(state.reason),
+        "media_id": state.media_id,
+    }
+
+
+def storable_ns(time_ns: int) -> int:
+    """A file's time as both databases take it: a clock can be set to the year 2400."""
+    return max(-MAX_INT, min(time_ns, MAX_INT))
 
 
 def put_coverage(connection: Connection, made: Sequence[Coverage]) -> None:

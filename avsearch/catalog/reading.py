@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Engine, select
 
+from avsearch.catalog.basis import read_media_by_hash
 from avsearch.catalog.coverage import covered_by, is_uncovered_by, read_lost
 from avsearch.catalog.database import check_revision, integrity_problems, reading
 from avsearch.catalog.described import read_info_at, read_media, read_media_at
@@ -129,11 +130,7 @@ class Catalog:
     def media_by_hash(self, hashes: Iterable[str]) -> dict[str, int]:
         """Content hashes -> media ids, of those contents that are known."""
         with reading(self._engine) as connection:
-            found: dict[str, int] = {}
-            for some in chunks(list(hashes)):
-                statement = select(media.c.content_hash, media.c.id).where(media.c.content_hash.in_(some))
-                found.update((content_hash, media_id) for content_hash, media_id in connection.execute(statement))
-            return found
+            return read_media_by_hash(connection, tuple(hashes))
 
     def covered_media(self, encoder_id: int) -> set[int]:
         """Ids of the media that an encoder has dealt with, whether or not it made vectors of them."""

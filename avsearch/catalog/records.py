@@ -245,6 +245,15 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
+class IndexerRecord:
+    """An indexer at work on a server: which process it is, since when, and how many files it has in hand."""
+
+    name: str
+    started_at_us: int
+    num_files: int
+
+
+@dataclass(frozen=True)
 class Status:
     """A library in figures; media, hours and moments are those that can be found.
 
@@ -266,6 +275,7 @@ class Status:
         num_pending_done: live media that it has dealt with.
         num_live: media that can be found.
         localizer: the encoder that says where in a picture a sound comes from.
+        indexers: who is at work on it, on a server; for SQLite none are counted.
     """
 
     num_roots: int
@@ -284,3 +294,4 @@ class Status:
     num_pending_done: int
     num_live: int
     localizer: EncoderRecord | None
+    indexers: tuple[IndexerRecord, ...] = ()

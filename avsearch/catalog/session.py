@@ -2,26 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from hashlib import blake2b
+from typing import Any
 
 from sqlalchemy import Connection, Engine, event, func, inspect, select
+from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
 
 from avsearch.catalog.database import Database, is_sqlite, lost_connection, server_engine, writing
-from avsearch.errors import LibraryError
+from avsearch.catalog.locks import busy, lock_key, own_name, read_holders, take_lock, take_lock_for_transaction
 from avsearch.schema import library_state
 
-_KEEPALIVE_S = {"tcp_keepalives_idle": 60, "tcp_keepalives_interval": 10, "tcp_keepalives_count": 6}
+CONNECT_AGAIN_S = (0.5, 1.0, 2.0, 4.0)  # pauses before a server that starts, or restarts, is tried again
+_MAY_PASS = re.compile("refused|starting up|shutting down|too many clients|connection slots|No such file")
+_SETTINGS = {  # so that the lock also dies with the machine of its holder, and nobody waits for one who hangs
+    "tcp_keepalives_idle": "60",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "6",
+    "idle_in_transaction_session_timeout": "60s",
+}
 
 
 @contextmanager
-def write_session(database: Database, library_id: str) -> Iterator[Engine]:
-    """Connections for the one who writes.
+def write_session(
+    database: Database, library_id: str, *, doing: str = "a writer", is_alone: bool = True
+) -> Iterator[Engine]:
+    """Connections for one who writes.
 
     A server is reached over one connection, which holds a lock and makes every change: when it breaks, the lock is
     free for others and nothing more can be changed. It is never opened again. With SQLite the lock is
     the library's own (`writer.lock`).
+
+    Args:
+        database: of the catalog.
+        library_id: of the library that is locked.
+        doing: what others are told about it, in a word.
+        is_alone: whether nobody else may write meanwhile; indexers share the lock among themselves.
 
     Raises:
         LibraryError: another process holds the lock, or the database cannot be reached.
@@ -29,14 +47,15 @@ def write_session(database: Database, library_id: str) -> Iterator[Engine]:
     if database.file is not None:
         yield database.engine()
         return
-    engine = server_engine(database.url, is_lasting=True)
-    _refuse_second_connection(engine)
+    engine, key = server_engine(database.url, is_lasting=True), lock_key(library_id)
+    _connect_once(engine)
     try:
         with writing(engine) as connection:
-            if not connection.scalar(select(func.pg_try_advisory_lock(_lock_key(library_id)))):
-                raise _busy(str(database.directory))
-            for name, value in _KEEPALIVE_S.items():  # so that the lock also dies with the machine of its holder
-                connection.execute(select(func.set_config(name, str(value), False)))  # noqa: FBT003
+            for name, value in {**_SETTINGS, "application_name": own_name(doing)}.items():
+                connection.execute(select(func.set_config(name, value, False)))  # noqa: FBT003
+        with writing(engine) as connection:
+            if not take_lock(connection, key, is_alone=is_alone):
+                raise busy(str(database.directory), read_holders(connection, key))
         yield engine
     finally:
         engine.dispose()
@@ -51,26 +70,32 @@ def lock_transaction(connection: Connection) -> None:
     if is_sqlite(connection) or not inspect(connection).has_table(library_state.name):
         return
     library_id = connection.scalar(select(library_state.c.library_id))
-    if library_id and not connection.scalar(select(func.pg_try_advisory_xact_lock(_lock_key(library_id)))):
-        raise _busy("The database")
+    if library_id and not take_lock_for_transaction(connection, lock_key(library_id)):
+        raise busy("The database", read_holders(connection, lock_key(library_id)))
 
 
-def _lock_key(library_id: str) -> int:
-    """The number that stands for a library among a server's locks: 64 bits with a sign."""
-    return int.from_bytes(blake2b(library_id.encode(), digest_size=8).digest(), "big", signed=True)
-
-
-def _busy(where: str) -> LibraryError:
-    return LibraryError(f"{where}: another avsearch writes to this library.", hint="Wait until it is done.")
-
-
-def _refuse_second_connection(engine: Engine) -> None:
+def _connect_once(engine: Engine) -> None:
+    """Wait a little for a server that does not answer yet; once the connection breaks, make no second one."""
     is_open = False
 
-    def connect(*_arguments: object) -> None:
+    def connect(dialect: Dialect, _record: object, words: list[Any], options: dict[str, Any]) -> DBAPIConnection:
         nonlocal is_open
         if is_open:
             raise lost_connection()
+        connection = _connect_patiently(lambda: dialect.connect(*words, **options), dialect)
         is_open = True
+        return connection
 
     event.listen(engine, "do_connect", connect)
+
+
+def _connect_patiently(connect: Callable[[], DBAPIConnection], dialect: Dialect) -> DBAPIConnection:
+    """Try again, after longer and longer pauses, what may be another in a moment."""
+    for pause_s in CONNECT_AGAIN_S:
+        try:
+            return connect()
+        except dialect.loaded_dbapi.OperationalError as error:
+            if not _MAY_PASS.search(str(error)):
+                raise
+        time.sleep(pause_s)
+    return connect()

@@ -7,12 +7,15 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, case, func, select
 
+from avsearch.catalog.claims import read_indexers
 from avsearch.catalog.coverage import covered_by
+from avsearch.catalog.database import is_sqlite
 from avsearch.catalog.encoders import read_active_encoder, read_localizer, read_pending_encoder
-from avsearch.catalog.records import EncoderRecord, State, Status
+from avsearch.catalog.locks import lock_key
+from avsearch.catalog.records import EncoderRecord, IndexerRecord, State, Status
 from avsearch.catalog.rows import KEPT_STATES, LIVE_MEDIA
 from avsearch.moments import SECOND_US, MediaKind, Modality
-from avsearch.schema import embedding, file, label, media, root, segment
+from avsearch.schema import embedding, file, label, library_state, media, root, segment
 
 HOUR_US = 3600 * SECOND_US
 
@@ -41,6 +44,7 @@ def read_status(connection: Connection) -> Status:
         num_pending_done=_num_done(connection, pending),
         num_live=sum(row.num_media for row in kinds),
         localizer=read_localizer(connection),
+        indexers=_indexers(connection),
     )
 
 
@@ -63,6 +67,11 @@ def read_label_counts(connection: Connection) -> dict[str, int]:
     """Labels -> how many live media have them, by label."""
     counted = select(label.c.label, func.count()).where(label.c.media_id.in_(LIVE_MEDIA)).group_by(label.c.label)
     return {name: int(count) for name, count in sorted(map(tuple, connection.execute(counted)))}
+
+
+def _indexers(connection: Connection) -> tuple[IndexerRecord, ...]:
+    library_id = connection.scalar(select(library_state.c.library_id))
+    return () if is_sqlite(connection) else read_indexers(connection, lock_key(library_id or ""))
 
 
 def _live_media(connection: Connection) -> Sequence[Row[Any]]:

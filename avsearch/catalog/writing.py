@@ -1,23 +1,29 @@
-"""What changes the catalog; only the holder of the library's write lock has one of these."""
+"""What changes the catalog; only a holder of the library's lock has one of these (`write_session`)."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Engine, delete, insert, select, update
 
-from avsearch.catalog.database import writing
+from avsearch.catalog.basis import Basis, read_basis
+from avsearch.catalog.claims import Claim, FileOnDisk
+from avsearch.catalog.database import is_sqlite, reading, writing
+from avsearch.catalog.deletes import delete_made_by, delete_segments, forget_media
+from avsearch.catalog.encoders import read_active_encoder
 from avsearch.catalog.inserts import (
     add_labels,
     insert_all,
     insert_encoder,
-    insert_root,
     insert_segment,
     put_coverage,
     put_files,
+    update_known_files,
 )
+from avsearch.catalog.paths import Place
 from avsearch.catalog.reading import Catalog
 from avsearch.catalog.records import (
     EncoderRecord,
@@ -28,17 +34,30 @@ from avsearch.catalog.records import (
     Root,
     State,
 )
-from avsearch.catalog.rows import KEPT_STATES, Values, chunks, media_values, now_us, read_roots
+from avsearch.catalog.rooting import at_present, put_root
+from avsearch.catalog.rows import chunks, media_values, now_us, read_roots
 from avsearch.catalog.selection import conditions_for
 from avsearch.errors import LibraryError
-from avsearch.schema import coverage, embedding, file, label, library_state, media, root, run, segment
 from avsearch.schema import encoder as encoders
+from avsearch.schema import file, label, library_state, media, root, run
 
 _TARGET_HINT = "Give a file or a folder that was indexed, or a pattern such as '*/rushes/*.mov' in quotes."
 
 
 class CatalogWriter(Catalog):
-    """A catalog that can be changed; each method is one commit, or raises LibraryError and changes nothing."""
+    """A catalog that can be changed; each method is one commit, or raises LibraryError and changes nothing.
+
+    On a server, changes are made one after another: each waits for its turn, and then sees all that came before.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine)
+        self._paths_of_roots: dict[int, Path] = {}
+
+    def roots(self) -> tuple[Root, ...]:
+        found = super().roots()
+        self._paths_of_roots |= {root.id: root.path for root in found}  # one may become part of another
+        return found
 
     def add_root(self, path: Path) -> Root:
         """The root that holds a folder; the folder becomes one when none does.
@@ -47,18 +66,22 @@ class CatalogWriter(Catalog):
         their media. One that is not there (an unmounted disk) is left alone until it is.
         """
         folder = path.resolve()
-        with writing(self._engine) as connection:
-            roots = read_roots(connection)
-            outer = next((known for known in roots if folder.is_relative_to(known.path)), None)
-            outer = outer or insert_root(connection, folder)
-            for inner in roots:
-                if inner != outer and inner.path.is_relative_to(outer.path) and _is_there(inner.path):
-                    _absorb_root(connection, inner, outer)
-            return outer
+        with self._changing() as connection:
+            found = put_root(connection, folder)
+        self._paths_of_roots[found.id] = found.path
+        return found
+
+    def claim(self, files: Sequence[FileOnDisk]) -> Claim:
+        """Ask for files, to read them: whose they are. One who writes alone has all of them."""
+        return Claim(ours=frozenset(file.path for file in files))
+
+    def in_other_hands(self, files: Sequence[FileOnDisk]) -> dict[Path, str]:  # noqa: ARG002  (a sole writer's answer)
+        """Those of the files that other indexers read at the moment, and who does."""
+        return {}
 
     def reserve_media_ids(self, count: int) -> range:
         """Ids for new media, never given out before or after, even when nothing is made of them."""
-        with writing(self._engine) as connection:
+        with self._changing() as connection:
             statement = update(library_state).values(next_media_id=library_state.c.next_media_id + count)
             connection.execute(statement)
             end = connection.execute(select(library_state.c.next_media_id)).scalar_one()
@@ -66,38 +89,45 @@ class CatalogWriter(Catalog):
 
     def register_encoder(self, new: NewEncoder) -> EncoderRecord:
         """Make an encoder known; which one is active stays."""
-        with writing(self._engine) as connection:
+        with self._changing() as connection:
             return _record(insert_encoder(connection, new), new)
 
     def activate_encoder(self, new: NewEncoder) -> EncoderRecord:
-        """Register an encoder unless it is known, and make it the active one."""
-        with writing(self._engine) as connection:
+        """Register an encoder unless it is known, and make it the active one; returns which one is active then.
+
+        That is another one where several index at once, and one of them uses it.
+        """
+        with self._changing() as connection:
+            before = read_active_encoder(connection)
+            is_other = before is not None and before.fingerprint != new.fingerprint
+            if before is not None and is_other and not self._may_replace(connection, before):
+                return before
             active = _record(insert_encoder(connection, new), new)
             connection.execute(update(library_state).values(active_encoder_id=active.id))
             return active
 
     def set_pending_encoder(self, encoder: EncoderRecord | None) -> None:
         """Note whose vectors are being made beside the active one's, or that none are any more."""
-        with writing(self._engine) as connection:
+        with self._changing() as connection:
             connection.execute(update(library_state).values(pending_encoder_id=encoder and encoder.id))
 
     def switch_encoder(self, encoder: EncoderRecord) -> None:
         """From now on this encoder's vectors are searched, and none are being made."""
-        with writing(self._engine) as connection:
+        with self._changing() as connection:
             values = {"active_encoder_id": encoder.id, "pending_encoder_id": None}
             connection.execute(update(library_state).values(values))
 
     def set_localizer(self, new: NewEncoder | None) -> EncoderRecord | None:
         """Register an encoder unless it is known, and have it say where sounds come from; or have none do."""
-        with writing(self._engine) as connection:
+        with self._changing() as connection:
             localizer = None if new is None else _record(insert_encoder(connection, new), new)
             connection.execute(update(library_state).values(localizer_encoder_id=localizer and localizer.id))
             return localizer
 
     def forget_vectors(self, encoder: EncoderRecord) -> None:
         """An encoder stays; its segments go, and all that it has dealt with."""
-        with writing(self._engine) as connection:
-            _delete_made_by(connection, encoder)
+        with self._changing() as connection:
+            delete_made_by(connection, encoder)
 
     def forget_encoder(self, encoder: EncoderRecord) -> None:
         """An encoder goes, with its segments and all that it has dealt with.
@@ -105,14 +135,19 @@ class CatalogWriter(Catalog):
         Raises:
             LibraryError: also when it is the active or the pending one, or the localizer.
         """
-        with writing(self._engine) as connection:
-            _delete_made_by(connection, encoder)
+        with self._changing() as connection:
+            delete_made_by(connection, encoder)
             connection.execute(delete(encoders).where(encoders.c.id == encoder.id))
 
     def set_files(self, files: Sequence[FileState]) -> None:
         """Record what became of files, known or new."""
-        with writing(self._engine) as connection:
-            put_files(connection, files)
+        with self._changing() as connection:
+            put_files(connection, at_present(connection, files, self._paths_of_roots))
+
+    def update_files(self, files: Sequence[FileState]) -> None:
+        """Record states of known files, as far as they still have the size, time and media that are given."""
+        with self._changing() as connection:
+            update_known_files(connection, at_present(connection, files, self._paths_of_roots))
 
     def remove_files(self, targets: Sequence[str]) -> int:
         """Take files out, all that paths or patterns name (see `files_at`); returns how many were not out by then.
@@ -122,7 +157,7 @@ class CatalogWriter(Catalog):
         """
         out = update(file).where(file.c.state != State.REMOVED).values(state=State.REMOVED, reason="")
         num_files = 0
-        with writing(self._engine) as connection:
+        with self._changing() as connection:
             roots = read_roots(connection)
             for target in targets:
                 named = conditions_for(connection, target, roots)
@@ -133,25 +168,38 @@ class CatalogWriter(Catalog):
 
     def set_labels(self, labels: Mapping[int, Iterable[str]]) -> None:
         """Replace all labels of the media given."""
-        with writing(self._engine) as connection:
+        with self._changing() as connection:
             for some in chunks(list(labels)):
                 connection.execute(delete(label).where(label.c.media_id.in_(some)))
             add_labels(connection, labels)
 
-    def publish(self, publication: Publication) -> None:
-        """Media, segments, files, labels and coverage become true together."""
-        with writing(self._engine) as connection:
+    def basis(self, hashes: Iterable[str], files: Iterable[FileState]) -> Basis:
+        """What is known of contents and files that were read, to decide what of them is new."""
+        with reading(self._engine) as connection:
+            return self._read_basis(connection, tuple(hashes), tuple(files))
+
+    def publish(self, publication: Publication, basis: Basis | None = None) -> bool:
+        """Media, segments, files, labels and coverage become true together; nothing does if the basis is gone.
+
+        Returns:
+            Whether they did. If not, somebody else was quicker, and what is new has to be decided again.
+        """
+        with self._changing() as connection:
+            if basis is not None and self._read_basis(connection, basis.hashes, basis.files) != basis:
+                return False
             insert_all(connection, media, [media_values(one) for one in publication.media])
             for segment_made in publication.segments:
                 insert_segment(connection, segment_made)
             add_labels(connection, publication.labels)
-            put_files(connection, publication.files)
+            put_files(connection, at_present(connection, publication.files, self._paths_of_roots))
             put_coverage(connection, publication.coverage)
+            self._give_back(connection, publication.files)
+        return True
 
     def drop_segments(self, names: Sequence[str]) -> None:
         """Segments no longer exist; coverage still knows what was in them, and so what is lost."""
-        with writing(self._engine) as connection:
-            _delete_segments(connection, names)
+        with self._changing() as connection:
+            delete_segments(connection, names)
 
     def replace_segments(self, replacement: Replacement) -> None:
         """Segments take the place of others, and media are forgotten, together.
@@ -159,11 +207,11 @@ class CatalogWriter(Catalog):
         Raises:
             LibraryError: also when a file still holds a media that is to be forgotten.
         """
-        with writing(self._engine) as connection:
-            _delete_segments(connection, replacement.old)
+        with self._changing() as connection:
+            delete_segments(connection, replacement.old)
             for segment_made in replacement.new:
                 insert_segment(connection, segment_made)
-            _forget_media(connection, replacement.forgotten)
+            forget_media(connection, replacement.forgotten)
 
     def relink_root(self, root_id: int, new_path: Path) -> Root:
         """A root lies elsewhere now; its files are known below it as before.
@@ -172,7 +220,7 @@ class CatalogWriter(Catalog):
             LibraryError: another root lies there, inside it or around it, or there is no such root.
         """
         folder = new_path.resolve()
-        with writing(self._engine) as connection:
+        with self._changing() as connection:
             known = {root.id: root.path for root in read_roots(connection)}
             if known.pop(root_id, None) is None:
                 raise LibraryError("The library has no such root.", hint="`avsearch library status` counts them.")
@@ -187,68 +235,37 @@ class CatalogWriter(Catalog):
 
     def start_run(self, command: str) -> int:
         """Note that a job begins; returns the run's id."""
-        with writing(self._engine) as connection:
+        with self._changing() as connection:
             values = {"command": command, "started_at_us": now_us(), "counts": {}}
             return int(connection.execute(insert(run).values(values).returning(run.c.id)).scalar_one())
 
     def finish_run(self, run_id: int, counts: Mapping[str, int]) -> None:
         """Note that a job is over, and what it did."""
-        with writing(self._engine) as connection:
+        with self._changing() as connection:
             values = {"finished_at_us": now_us(), "counts": dict(counts)}
             connection.execute(update(run).where(run.c.id == run_id).values(values))
 
+    @contextmanager
+    def _changing(self) -> Iterator[Connection]:
+        """A transaction that changes something; on a server it begins when all others before it are over."""
+        with writing(self._engine) as connection:
+            if not is_sqlite(connection):  # which lets one in at a time by itself
+                connection.execute(select(library_state.c.id).with_for_update())
+            yield connection
 
-def _is_there(folder: Path) -> bool:
-    """Whether a folder can be read and holds anything: an empty one may be a mount point."""
-    try:
-        with os.scandir(folder) as entries:
-            return next(entries, None) is not None
-    except OSError:
-        return False
+    def _read_basis(self, connection: Connection, hashes: tuple[str, ...], files: tuple[FileState, ...]) -> Basis:
+        return read_basis(connection, hashes, files, lost=self._lost(connection, files))
 
+    def _lost(self, connection: Connection, files: Sequence[FileState]) -> frozenset[Place]:  # noqa: ARG002
+        """Those of the files that are in other hands by now; one who writes alone loses none."""
+        return frozenset()
 
-def _absorb_root(connection: Connection, inner: Root, outer: Root) -> None:
-    """Move the files of `inner` over; where `outer` knows the file by now, it knows better."""
-    known = set(connection.scalars(select(file.c.path).where(file.c.root_id == outer.id)))
-    moved = []
-    for row in connection.execute(select(file.c.id, file.c.path).where(file.c.root_id == inner.id)).all():
-        path = outer.relative(inner.absolute(row.path))
-        if path not in known:
-            moved.append({"file_id": row.id, "new_path": path, "new_root_id": outer.id})
-    if moved:
-        statement = update(file).where(file.c.id == bindparam("file_id"))
-        new: Values = {"path": bindparam("new_path"), "root_id": bindparam("new_root_id")}
-        connection.execute(statement.values(new), moved)
-    connection.execute(delete(file).where(file.c.root_id == inner.id))
-    connection.execute(delete(root).where(root.c.id == inner.id))
+    def _give_back(self, connection: Connection, files: Sequence[FileState]) -> None:
+        """Others may have files again; one who writes alone has told nobody that they are in hand."""
 
-
-def _delete_made_by(connection: Connection, encoder: EncoderRecord) -> None:
-    made_by = segment.c.encoder_id == encoder.id
-    gone = select(segment.c.id).where(made_by)
-    connection.execute(delete(embedding).where(embedding.c.segment_id.in_(gone)))
-    connection.execute(delete(segment).where(made_by))
-    connection.execute(delete(coverage).where(coverage.c.encoder_id == encoder.id))
-
-
-def _delete_segments(connection: Connection, names: Sequence[str]) -> None:
-    for some in chunks(names):
-        gone = select(segment.c.id).where(segment.c.name.in_(some))
-        connection.execute(delete(embedding).where(embedding.c.segment_id.in_(gone)))
-        connection.execute(delete(segment).where(segment.c.name.in_(some)))
-
-
-def _forget_media(connection: Connection, media_ids: Sequence[int]) -> None:
-    """All that is known of media; what segments still hold of them is of nobody from now on."""
-    for some in chunks(media_ids):
-        held = file.c.media_id.in_(some)
-        if connection.execute(select(file.c.id).where(held, file.c.state.in_(KEPT_STATES)).limit(1)).first():
-            raise LibraryError("A media that a file holds cannot be forgotten.", hint="Run the same command again.")
-        connection.execute(update(file).where(held).values(media_id=None))
-        connection.execute(delete(label).where(label.c.media_id.in_(some)))
-        for table in (embedding, coverage):
-            connection.execute(delete(table).where(table.c.media_id.in_(some)))
-        connection.execute(delete(media).where(media.c.id.in_(some)))
+    def _may_replace(self, connection: Connection, encoder: EncoderRecord) -> bool:  # noqa: ARG002
+        """Whether another encoder may become the active one in its place."""
+        return True
 
 
 def _record(encoder_id: int, new: NewEncoder) -> EncoderRecord:

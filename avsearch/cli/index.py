@@ -80,7 +80,8 @@ def index(
     """Make media searchable; read only what is new or changed.
 
     What cannot be read is listed with its reason and does not stop the run (exit code 3). Ctrl-C finishes what is
-    in hand; the same command goes on from there.
+    in hand; the same command goes on from there. With a catalog on PostgreSQL it can run several times at once, on
+    several machines too; each run waits until all of its files are dealt with, by itself or by another.
 
     Example: avsearch index ~/footage --model run/encoder.safetensors
     """

@@ -20,6 +20,7 @@ def result_record(job: IndexJob, result: Indexed) -> dict[str, Any]:
         "unchanged": result.num_unchanged,
         "missing": result.num_missing,
         "removed": result.num_removed,
+        "elsewhere": result.num_elsewhere,
         "failed": [failure_record(it) for it in result.failures],
         "partly": [failure_record(it) for it in result.partly],
         "unmounted": [str(path) for path in result.unmounted],
@@ -42,6 +43,7 @@ def say_result(job: IndexJob, result: Indexed) -> None:
         f"{result.num_unchanged} unchanged",
         f"{result.num_missing} missing",
         f"{len(result.failures)} failed",
+        *([f"{result.num_elsewhere} indexed by others meanwhile"] if result.num_elsewhere else []),
         *([f"{result.num_removed} removed earlier and left out"] if result.num_removed else []),
     ]
     took = f"{result.seconds:.1f} s"

@@ -18,9 +18,9 @@ from rich.table import Column
 from rich.text import Text
 
 from avsearch.catalog import State
-from avsearch.cli.output import PLAIN_EVERY_S, counted, length_of, print_json, say, size_of
+from avsearch.cli.output import PLAIN_EVERY_S, counted, length_of, print_json, say, shown, size_of
 from avsearch.moments import SECOND_US
-from indexer.events import Committed, Event, FileDone, Found, Listener, Walking
+from indexer.events import Committed, Elsewhere, Event, FileDone, Found, Listener, Walking
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,8 @@ class Tally:
                 )
             case Committed():
                 return replace(self, num_committed=event.num_files)
+            case Elsewhere():
+                return self
 
     @property
     def times_real_time(self) -> float:
@@ -144,6 +146,8 @@ def event_record(event: Event) -> dict[str, Any]:
             }
         case Committed():
             return {"event": "committed", "files": event.num_files}
+        case Elsewhere():
+            return {"event": "elsewhere", "files": event.num_files, "indexers": list(event.names)}
 
 
 def said_of(found: Found, doing: str = "index") -> str:
@@ -155,6 +159,12 @@ def said_of(found: Found, doing: str = "index") -> str:
     ]
     parts = [f"{counted(found.num_files, 'file')} to read ({size_of(found.num_bytes)})"]
     return f"{doing}: " + ", ".join([*parts, *(f"{count} {what}" for count, what in others if count)])
+
+
+def said_of_others(event: Elsewhere) -> str:
+    """Who has the files that are waited for, in a line."""
+    who = "another indexer reads" if len(event.names) == 1 else "other indexers read"
+    return f"waiting for {counted(event.num_files, 'file')} that {who} ({'; '.join(event.names)})"
 
 
 @dataclass
@@ -174,6 +184,8 @@ class _Lines:
         if isinstance(event, Found) and (event.num_files or self.walks < 2):
             say(said_of(event, self.doing))
             self.walks = 2  # later rounds of a watch speak up only when there is something to do
+        if isinstance(event, Elsewhere):
+            say(f"{self.doing}: {said_of_others(event)}")
 
     def repeat(self) -> None:
         while not self.ended.wait(PLAIN_EVERY_S):
@@ -222,5 +234,7 @@ def _bar(doing: str) -> Iterator[Listener]:
                 total=found.num_bytes if found else None,
                 completed=figures.tally.num_bytes,
             )
+            if isinstance(event, Elsewhere):
+                rich.console.print(shown(f"{doing}: {said_of_others(event)}"), markup=False, highlight=False)
 
         yield tell

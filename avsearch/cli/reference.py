@@ -17,7 +17,7 @@ from avsearch.cli.index_result import result_record
 from avsearch.cli.index_screen import event_record
 from avsearch.cli.output import print_line
 from indexer.build import Indexed, IndexJob
-from indexer.events import Committed, FileDone, Found, Timings, Walking
+from indexer.events import Committed, Elsewhere, FileDone, Found, Timings, Walking
 
 REGENERATE = "python -m avsearch.cli.reference > docs/commands.md"
 _HEAD = f"""# Commands
@@ -61,7 +61,13 @@ def _section(name: str, command: TyperCommand) -> str:
 def _events() -> str:
     """What `avsearch index --json` prints, asked of what prints it."""
     nowhere = Path()
-    examples = (Walking(0), Found(0, 0, 0, 0, 0), FileDone(nowhere, 0, State.INDEXED), Committed(0))
+    examples = (
+        Walking(0),
+        Found(0, 0, 0, 0, 0),
+        FileDone(nowhere, 0, State.INDEXED),
+        Committed(0),
+        Elsewhere(0, ()),
+    )
     records = [event_record(event) for event in examples]
     ended = result_record(
         IndexJob([], nowhere), Indexed(0, 0, 0, 0, (), (), (), hours=0, seconds=0, stopped=False, timings=Timings())

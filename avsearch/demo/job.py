@@ -18,7 +18,7 @@ from avsearch.manifest import ManifestRow, read_manifest
 from avsearch.moments import DIRECTIONS, Failed, Hit, Modality, Progress
 from avsearch.query import Source, search
 from indexer.build import IndexJob, index
-from indexer.events import Committed, Event, FileDone, Found, Listener, Walking
+from indexer.events import Committed, Elsewhere, Event, FileDone, Found, Listener, Walking
 from trainer.config import TrainConfig, TrainJob
 from trainer.loop import train
 from trainer.recipes import ave_nce, avol_nce
@@ -89,7 +89,7 @@ def run_demo(job: DemoJob, progress: Progress) -> DemoResult:
         stages_of(progress),
     )
     library = open_library(place)
-    with library.writer() as writer:
+    with library.writer("set-localizer") as writer:
         writer.set_localizer(localizer)
     clips = _test_clips(manifest)
     queries = _queries(library, clips, job.device)
@@ -112,7 +112,7 @@ def stages_of(progress: Progress) -> Listener:
             case FileDone():
                 num_failed += event.state is State.FAILED
                 progress.advance(note=f"{num_failed} failed" if num_failed else "")
-            case Walking() | Committed():  # too quick to tell of
+            case Walking() | Committed() | Elsewhere():  # too quick to tell of, or not met here
                 pass
 
     return tell

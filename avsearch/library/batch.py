@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from avsearch.catalog import FileState, IndexedMedia
+from avsearch.catalog import EncoderRecord, FileState, IndexedMedia
 from avsearch.moments import Modality
 from avsearch.vectors import Rows
 
@@ -23,12 +23,14 @@ class Batch:
         rows: their moments, by modality; empty only where no encoder has looked at them.
         files: what became of files; indexed ones name a media of this batch or one known before.
         labels: of media known before, added to those that they have.
+        encoder: that made the rows; None for whichever is active.
     """
 
     media: tuple[IndexedMedia, ...] = ()
     rows: Mapping[Modality, Rows] = field(default_factory=dict)
     files: tuple[FileState, ...] = ()
     labels: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    encoder: EncoderRecord | None = None
 
     def __post_init__(self) -> None:
         media_ids = {media.id for media in self.media}
@@ -37,6 +39,23 @@ class Batch:
         for modality, rows in self.rows.items():
             if strangers := set(np.unique(rows.media_id).tolist()) - media_ids:
                 raise ValueError(f"{modality} rows of media {sorted(strangers)} that are not in the batch")
+
+    def without(self, lost: AbstractSet[tuple[int, bytes]]) -> Batch:
+        """The batch without some files, given by root and path, and without media that only they hold."""
+        if not lost:
+            return self
+        files = tuple(state for state in self.files if (state.root_id, state.path) not in lost)
+        held = {state.media_id for state in files}
+        media = tuple(one for one in self.media if one.id in held)
+        media_ids = [one.id for one in media]
+        gone = {one.id for one in self.media}.difference(media_ids)
+        return Batch(
+            media=media,
+            rows={it: rows.take(np.isin(rows.media_id, media_ids)) for it, rows in self.rows.items()},
+            files=files,
+            labels={media_id: texts for media_id, texts in self.labels.items() if media_id not in gone},
+            encoder=self.encoder,
+        )
 
 
 @dataclass(frozen=True)

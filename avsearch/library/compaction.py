@@ -68,7 +68,7 @@ def compact(library: Library, progress: Progress) -> Compacted:
         LibraryError: another process writes, a segment is damaged, or the disk is full; nothing that can be found
             is lost by that.
     """
-    with library.writer() as writer:
+    with library.writer("compact") as writer:
         before = writer.catalog.all_segments()
         _drop_unused_encoders(library.layout, writer.catalog)
         forgotten = writer.catalog.reclaimable_media()

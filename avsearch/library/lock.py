@@ -1,4 +1,7 @@
-"""One writer a library, by a lock that dies with its holder."""
+"""One writer a library, by a lock that dies with its holder.
+
+With a catalog on a server the server's lock decides, and this one is only for a backup that holds `writer.lock`.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,12 @@ from avsearch.library.layout import LOCK_NAME
 
 
 @contextmanager
-def write_lock(directory: Path) -> Iterator[None]:
+def write_lock(directory: Path, *, is_alone: bool = True) -> Iterator[None]:
     """Hold the right to write to a library; the file itself stays.
+
+    Args:
+        directory: of the library.
+        is_alone: whether nobody else may have it too; indexers share it where they share the catalog.
 
     Raises:
         LibraryError: another process has it, or the directory cannot be written.
@@ -27,20 +34,25 @@ def write_lock(directory: Path) -> Iterator[None]:
             f"{directory}: the library cannot be written ({error.strerror}).", hint="Check its permissions."
         ) from error
     try:
-        _lock(descriptor, directory)
+        _lock(descriptor, directory, fcntl.LOCK_EX if is_alone else fcntl.LOCK_SH)
         yield
     finally:
         os.close(descriptor)
 
 
-def _lock(descriptor: int, directory: Path) -> None:
+def _lock(descriptor: int, directory: Path, kind: int) -> None:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError as error:
         holder = os.pread(descriptor, 20, 0).decode("ascii", "replace") or "unknown"
         raise LibraryError(
             f"{directory}: another avsearch writes to this library (process {holder}).",
             hint="Wait until it is done.",
+        ) from error
+    except OSError as error:
+        raise LibraryError(
+            f"{directory}: the library cannot be locked ({error.strerror}).",
+            hint="Put it on a file system that has locks.",
         ) from error
     with suppress(OSError):  # on a full disk the holder stays unknown; `compact` may be what gives room
         os.ftruncate(descriptor, 0)

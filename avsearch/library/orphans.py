@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from avsearch.catalog import Catalog
@@ -14,13 +15,23 @@ _OWN_NAME = re.compile(r"[0-9a-f]{32}\.safetensors")  # of a segment, and of wei
 
 def find_orphans(layout: Layout, catalog: Catalog) -> list[Path]:
     """Segments and weights that no row names, and files that were never finished; nothing but avsearch's own."""
-    there = [*layout.segments.glob("*.safetensors"), *layout.encoders.glob("*.safetensors")]
-    named = {layout.segment_path(record.name) for record in catalog.all_segments()}
-    named |= {layout.encoder_path(encoder.fingerprint) for encoder in catalog.encoders()}
-    unnamed = [path for path in there if _OWN_NAME.fullmatch(path.name) and path not in named]
+    weights = [path for path in layout.encoders.glob("*.safetensors") if _OWN_NAME.fullmatch(path.name)]
+    named = {layout.encoder_path(encoder.fingerprint) for encoder in catalog.encoders()}
+    return unnamed(sorted({*segments_there(layout), *(set(weights) - named)}), layout, catalog)
+
+
+def segments_there(layout: Layout) -> list[Path]:
+    """All segments, and files that were never finished; each has a name that no other file ever gets."""
+    segments = [path for path in layout.segments.glob("*.safetensors") if _OWN_NAME.fullmatch(path.name)]
     unfinished = [
         *layout.segments.glob(f"*.safetensors{ASIDE_SUFFIX}"),
-        *layout.encoders.glob(f"*.safetensors{ASIDE_SUFFIX}"),
+        *layout.encoders.glob(f"*.safetensors*{ASIDE_SUFFIX}"),
         *layout.directory.glob(f"{CONFIG_NAME}{ASIDE_SUFFIX}"),
     ]
-    return sorted(unnamed + unfinished)
+    return sorted(segments + unfinished)
+
+
+def unnamed(paths: Sequence[Path], layout: Layout, catalog: Catalog) -> list[Path]:
+    """Those that are not segments which the catalog names now."""
+    named = {layout.segment_path(record.name) for record in catalog.all_segments()}
+    return [path for path in paths if path not in named]

@@ -44,7 +44,7 @@ def remove(library: Library, targets: Sequence[str]) -> Removed:
     Raises:
         LibraryError: a target names no file that the library knows; then nothing is changed.
     """
-    with library.writer() as writer:
+    with library.writer("remove") as writer:
         before = writer.catalog.live_media_ids()
         num_files = writer.catalog.remove_files(targets)
         after = writer.catalog.live_media_ids()
@@ -62,7 +62,7 @@ def relink(library: Library, old: Path, new: Path) -> Relinked:
     Raises:
         LibraryError: there is no such root, none of its files is in the new folder, or another root is in the way.
     """
-    with library.writer() as writer:
+    with library.writer("relink") as writer:
         root = _root_at(writer.catalog, old)
         files = writer.catalog.files_of(root.id).values()
         indexed = [file for file in files if file.state in {State.INDEXED, State.MISSING}]

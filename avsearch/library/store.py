@@ -16,6 +16,7 @@ from avsearch.catalog import (
     SegmentRecord,
     Snapshot,
     find_database,
+    indexer_session,
     write_session,
 )
 from avsearch.errors import LibraryError
@@ -32,7 +33,7 @@ from avsearch.library.layout import (
     write_layout,
 )
 from avsearch.library.lock import write_lock
-from avsearch.library.orphans import find_orphans
+from avsearch.library.orphans import find_orphans, segments_there, unnamed
 from avsearch.library.writer import Writer
 from avsearch.moments import Modality
 from avsearch.vectors import Rows, SegmentFile, map_segment
@@ -111,18 +112,46 @@ class Library:
         return None if localizer is None else self.encoder_path(localizer)
 
     @contextmanager
-    def writer(self) -> Iterator[Writer]:
+    def writer(self, doing: str = "a writer") -> Iterator[Writer]:
         """Become the one writer; what a killed one left behind is swept first.
+
+        Args:
+            doing: what others are told about it, in a word.
 
         Raises:
             LibraryError: another process writes, or the library cannot be written.
         """
         library_id = self._layout.config.library_id
-        with write_lock(self.directory), write_session(self._database, library_id) as engine:
+        with write_session(self._database, library_id, doing=doing) as engine, write_lock(self.directory):
             catalog = CatalogWriter(engine)
             catalog.check(library_id)  # it may have been upgraded since it was opened
             for orphan in find_orphans(self._layout, catalog):
                 orphan.unlink()
+            yield Writer(self._layout, catalog)
+
+    @contextmanager
+    def indexer(self) -> Iterator[Writer]:
+        """Become the one writer, or one of several where the catalog is on a server.
+
+        What killed ones left behind is swept unless others are at work: it might be theirs.
+
+        Raises:
+            LibraryError: another process writes and is no indexer, or the library cannot be written.
+        """
+        if self._database.file is not None:
+            with self.writer("index") as writer:
+                yield writer
+            return
+        there = segments_there(self._layout)  # before it is asked who else is there, who can only add new ones
+        library_id = self._layout.config.library_id
+        self.catalog.check(library_id)
+        with (
+            indexer_session(self._database, library_id) as catalog,
+            write_lock(self.directory, is_alone=False),
+        ):
+            if catalog.is_alone():
+                for orphan in unnamed(there, self._layout, catalog):
+                    orphan.unlink(missing_ok=True)
             yield Writer(self._layout, catalog)
 
     def _map_all(self, snapshot: Snapshot, modalities: Sequence[Modality]) -> View:

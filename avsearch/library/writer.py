@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from avsearch.catalog import (
+    Basis,
     CatalogWriter,
     Coverage,
     EncoderRecord,
     Lost,
     NewEncoder,
     NewSegment,
+    Place,
     Publication,
     SegmentRecord,
 )
@@ -31,7 +33,7 @@ _ABANDON_HINT = "Go on with its weights, or give them up with `avsearch library 
 
 
 class Writer:
-    """The one writer of a library, while it holds the lock (`Library.writer`).
+    """The one writer of a library, or one of several indexers, while it holds the lock (see `Library`).
 
     Attributes:
         catalog: roots, files, labels and runs are changed through it.
@@ -56,7 +58,10 @@ class Writer:
         elif snapshot.encoder and snapshot.segments:
             raise _second_encoder(snapshot.encoder, weights, header)
         self._take_in(weights)
-        return self.catalog.activate_encoder(_new_encoder(header))
+        active = self.catalog.activate_encoder(_new_encoder(header))
+        if active.fingerprint != header.fingerprint:
+            raise _second_encoder(active, weights, header)
+        return active
 
     def begin_reembed(self, weights: Path) -> EncoderRecord:
         """Take in the weights of an encoder that is to replace the active one; the library answers with that still.
@@ -124,27 +129,27 @@ class Writer:
         """Ids for new media, never given out again."""
         return self.catalog.reserve_media_ids(count)
 
-    def publish(self, batch: Batch) -> None:
+    def publish(self, batch: Batch) -> frozenset[Place]:
         """Make a batch part of the library, all of it in one commit.
 
-        A content that the library knows gains its files and labels, and keeps its id and vectors.
+        A content that the library knows gains its files and labels, and keeps its id and vectors; also one that
+        another indexer has published a moment ago.
+
+        Returns:
+            The files, by root and path, that others have taken over because the leases had run out. Nothing is
+            changed about them.
 
         Raises:
             LibraryError: the vectors are unusable, or the disk or the database refuses.
         """
-        active = self.catalog.active_encoder()
-        known = self.catalog.media_by_hash(media.content_hash for media in batch.media)
-        covered = self.catalog.covered_media(active.id) if active and known else set()
-        settled = settle(batch, known=known, covered=covered)
-        self.catalog.publish(
-            Publication(
-                media=settled.media,
-                segments=self._write_segments(settled.rows, active),
-                files=settled.files,
-                labels=settled.labels,
-                coverage=_coverage(active, {it: settled.rows.get(it) for it in Modality}, settled.covered),
-            )
-        )
+        hashes = [media.content_hash for media in batch.media]
+        while True:
+            basis = self.catalog.basis(hashes, batch.files)
+            publication = self._prepared(batch.without(basis.lost), basis)
+            if self.catalog.publish(publication, basis):
+                return basis.lost
+            for segment in publication.segments:  # of contents that are known by now
+                self._layout.segment_path(segment.record.name).unlink(missing_ok=True)
 
     def publish_rows(
         self, encoder: EncoderRecord, rows: Mapping[Modality, Rows], *, media_ids: Sequence[int]
@@ -172,6 +177,23 @@ class Writer:
         self.catalog.drop_segments([record.name for record in records])
         for record in records:
             self._layout.segment_path(record.name).unlink(missing_ok=True)
+
+    def _prepared(self, batch: Batch, basis: Basis) -> Publication:
+        """What is new of a batch; its segments are on the disk."""
+        if batch.encoder is not None and batch.encoder != basis.encoder:
+            raise LibraryError(
+                f"The library's encoder is {basis.encoder} by now, and no longer {batch.encoder}.",
+                hint="Run the same command again.",
+            )
+        settled = settle(batch, known=basis.known, covered=basis.covered)
+        rows = {modality: settled.rows.get(modality) for modality in Modality}
+        return Publication(
+            media=settled.media,
+            segments=self._write_segments(settled.rows, basis.encoder),
+            files=settled.files,
+            labels=settled.labels,
+            coverage=_coverage(basis.encoder, rows, settled.covered),
+        )
 
     def _take_in(self, weights: Path) -> None:
         fingerprint = verify_weights(weights)

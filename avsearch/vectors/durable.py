@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+from uuid import uuid4
 
 from avsearch.errors import LibraryError
 
@@ -26,23 +27,28 @@ def write_durably(path: Path, parts: Iterable[bytes]) -> None:
 
 
 def copy_durably(source: Path, target: Path) -> None:
-    """Copy a file in the same way.
+    """Copy a file in the same way; several processes may make the same copy at once.
 
     Raises:
         LibraryError: as `write_durably`.
     """
-    with source.open("rb") as file:
-        write_durably(target, iter(lambda: file.read(_COPY_BYTES), b""))
+    with source.open("rb") as read, written_aside(target, under=f"{target.name}.{uuid4().hex}") as written:
+        for part in iter(lambda: read.read(_COPY_BYTES), b""):
+            written.write(part)
 
 
 @contextmanager
-def written_aside(path: Path) -> Iterator[BinaryIO]:
+def written_aside(path: Path, *, under: str = "") -> Iterator[BinaryIO]:
     """Write aside, fsync, rename, fsync the directory; a file of that name is replaced in one step.
+
+    Args:
+        path: of the file, once it is whole.
+        under: the name that it has until then, but for its suffix; by default the same.
 
     Raises:
         LibraryError: the disk is full, or the folder cannot be written.
     """
-    aside = path.with_name(path.name + ASIDE_SUFFIX)
+    aside = path.with_name((under or path.name) + ASIDE_SUFFIX)
     try:
         with aside.open("wb") as file:
             yield file

@@ -1,5 +1,7 @@
 """The right to write on a server: one connection that holds the lock and makes the changes, or nothing."""
 
+import os
+
 import psycopg
 import pytest
 from sqlalchemy import event, text
@@ -13,6 +15,7 @@ from avsearch.catalog import (
     Publication,
     State,
     find_database,
+    session,
     write_session,
 )
 from avsearch.catalog.database import reading, writing
@@ -74,7 +77,8 @@ def publication(root, segment, sound):
 
 
 def test_a_second_writer_is_refused_until_the_first_is_done(database):
-    busy = r": another avsearch writes to this library\. Wait until it is done\."
+    holder = rf"a writer, process {os.getpid()} on .+"
+    busy = rf": another avsearch writes to this library \({holder}\)\. Wait until it is done\."
     with write_session(database, ID) as engine:
         CatalogWriter(engine).start_run("first")
         with pytest.raises(LibraryError, match=busy), write_session(database, ID):
@@ -135,7 +139,9 @@ def test_a_writer_that_is_cut_off_in_the_middle_of_a_change_has_changed_nothing(
         with write_session(database, ID) as engine:
             left = kill_at(engine, number)
             change = publication(root, segment, sound)
-            if number > 7:  # the media, two segments and their rows, the label, the file: all done but the commit
+            if (
+                number > 8
+            ):  # its turn, the media, two segments and their rows, the label, the file: all but the commit
                 CatalogWriter(engine).publish(change)
                 break
             with pytest.raises(LibraryError, match=LOST):
@@ -158,11 +164,32 @@ def test_a_reader_that_is_cut_off_is_told_so_and_can_read_again(database, kill_a
     assert catalog.status().num_live == 0
 
 
-def test_a_server_that_is_not_there_is_one_sentence(tmp_path, postgres_database):
+def test_a_server_that_is_not_there_is_one_sentence(tmp_path, postgres_database, monkeypatch):
+    pauses = []
+    monkeypatch.setattr(session.time, "sleep", pauses.append)
     gone = find_database(postgres_database.replace("port=5432", "port=5433"), tmp_path)
     for attempt in (Catalog(gone.engine()).roots, write_session(gone, ID).__enter__):
         with pytest.raises(LibraryError, match=r"^The catalog cannot be (read|written) \(connection .*\)\. Check"):
             attempt()
+    assert pauses == list(session.CONNECT_AGAIN_S)  # who writes tries again, who reads does not
+
+
+def test_a_server_that_comes_up_meanwhile_is_waited_for(database, monkeypatch):
+    genuine, pauses = session._connect_patiently, []
+    monkeypatch.setattr(session.time, "sleep", pauses.append)
+
+    def starting_up(connect, dialect):
+        def attempt():
+            if len(pauses) < 2:
+                raise psycopg.OperationalError("the database system is starting up")
+            return connect()
+
+        return genuine(attempt, dialect)
+
+    monkeypatch.setattr(session, "_connect_patiently", starting_up)
+    with write_session(database, ID) as engine:
+        assert CatalogWriter(engine).reserve_media_ids(1) == range(1, 2)
+    assert pauses == list(session.CONNECT_AGAIN_S[:2])
 
 
 def test_a_server_that_wants_a_password_says_where_to_give_it(database, monkeypatch):

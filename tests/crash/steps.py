@@ -12,9 +12,11 @@ from pathlib import Path
 import sqlalchemy.event
 from sqlalchemy import Engine
 
+from avsearch.catalog import claims, indexing
 from indexer import ledger, remaking
 
 CALLS = ("fsync", "mkdir", "replace", "unlink")
+NEVER_S = 1e6
 CHANGES = ("INSERT", "UPDATE", "DELETE")
 
 
@@ -27,12 +29,16 @@ class Settings:
         hold: after the first commit the run waits until this file is there.
         die_at: the step before which the process kills itself, counted from 0; None lets it live.
         journal: a file that gets a line for each step.
+        lease_s: seconds after which others take over from a run that does not say that it is still there.
+        is_silent: whether it never says so, but when it claims files.
     """
 
     commit_every_s: float | None = None
     hold: str | None = None
     die_at: int | None = None
     journal: str | None = None
+    lease_s: float | None = None
+    is_silent: bool = False
 
 
 def settle(settings: Settings) -> None:
@@ -40,6 +46,9 @@ def settle(settings: Settings) -> None:
     if settings.commit_every_s is not None:
         for module in (ledger, remaking):
             module.COMMIT_EVERY_S = settings.commit_every_s
+    if settings.lease_s is not None:
+        claims.LEASE_S = settings.lease_s
+        indexing.HEARTBEAT_S = NEVER_S if settings.is_silent else settings.lease_s / 6
     if settings.hold is not None:
         _hold(Path(settings.hold))
     if settings.die_at is not None or settings.journal is not None:

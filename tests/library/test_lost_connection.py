@@ -70,7 +70,7 @@ def test_another_machine_that_writes_keeps_this_one_from_writing_and_from_sweepi
     fill("a")
     unfinished = library.directory / "segments" / f"{'0' * 32}.safetensors"
     unfinished.touch()
-    busy = r"another avsearch writes to this library\. Wait until it is done\."
+    busy = r"another avsearch writes to this library \(a writer, process \d+ on .+\)\. Wait until it is done\."
     with (
         write_session(library.layout.database, library.layout.config.library_id),
         pytest.raises(LibraryError, match=busy),

@@ -38,7 +38,7 @@ def set_localizer(
     if take_away == (model is not None):
         raise UsageError("Give either a weights file or --none.", hint="--none takes the localizer away.")
     opened = open_library(library_directory(library))
-    with opened.writer() as writer:
+    with opened.writer("set-localizer") as writer:
         localizer = writer.set_localizer(model)
     if as_json:
         print_json({"library": str(opened.directory), "localizer": localizer and asdict(localizer)})

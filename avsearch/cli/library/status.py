@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from avsearch.cli.options import JsonOption, LibraryOption, library_directory
-from avsearch.cli.output import print_json, print_table, size_of
+from avsearch.cli.output import counted, print_json, print_table, size_of
 
 if TYPE_CHECKING:
     from avsearch.catalog import Status
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 def status(library: LibraryOption = None, as_json: JsonOption = False) -> None:
     """What the library holds, and what could not be read.
 
-    Files by state, hours, moments, what was left out of them, the encoder, sizes, reasons of failures.
+    Files by state, hours, moments, what was left out of them, the encoder, sizes, reasons of failures; with a
+    catalog on PostgreSQL also who indexes at the moment.
 
     Example: avsearch library status
     """
@@ -30,7 +32,7 @@ def status(library: LibraryOption = None, as_json: JsonOption = False) -> None:
         place = {"library": str(opened.directory), "database": opened.layout.database.public_url}
         print_json(place | {"database_bytes": _database_bytes(opened)} | asdict(found))
         return
-    print_table(["", ""], [*_rows(opened, found), *_advice(found), *_failures(found)])
+    print_table(["", ""], [*_rows(opened, found), *_at_work(found), *_advice(found), *_failures(found)])
 
 
 def _rows(library: Library, found: Status) -> list[list[str]]:
@@ -47,6 +49,14 @@ def _rows(library: Library, found: Status) -> list[list[str]]:
         ["moments", _counts(found.moments)],
         ["left out", f"{found.silent_seconds} silent seconds, {found.still_frames} black or frozen frames"],
         ["segments", f"{found.num_segments} ({size_of(found.segment_bytes)})"],
+    ]
+
+
+def _at_work(found: Status) -> list[list[str]]:
+    """Who indexes at the moment, which is known of a catalog on a server."""
+    return [
+        ["at work", f"{one.name}: {counted(one.num_files, 'file')} in hand, since {_time(one.started_at_us)}"]
+        for one in found.indexers
     ]
 
 
@@ -69,6 +79,10 @@ def _failures(found: Status) -> list[list[str]]:
 
 def _counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {name}" for name, count in counts.items()) or "none"
+
+
+def _time(at_us: int) -> str:
+    return datetime.fromtimestamp(at_us / 1e6).astimezone().isoformat(" ", "seconds")
 
 
 def _database_bytes(library: Library) -> int | None:

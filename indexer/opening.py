@@ -1,0 +1,88 @@
+"""The library that a run indexes into: opened, or made, perhaps by another run at the same time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from avsearch.catalog import find_database
+from avsearch.errors import LibraryError
+from avsearch.library import Library, create_library, open_library
+from avsearch.library.layout import CONFIG_NAME, LOCK_NAME
+from avsearch.models.weights import read_usable_header
+
+_MADE_WITHIN_S = 10.0
+_LOOK_EVERY_S = 0.05
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which library it is.
+
+    Attributes:
+        library: its directory.
+        model: weights file for its encoder; None goes on with the one that it has.
+        database_url: of the catalog of a library that is made.
+        paths: what is to be indexed, for what is said about it.
+    """
+
+    library: Path
+    model: Path | None
+    database_url: str | None
+    paths: Sequence[Path]
+
+
+def open_or_create(place: Place) -> Library:
+    """Open the library; make it where there is none.
+
+    Raises:
+        LibraryError: it has no encoder and none is given, its catalog is elsewhere, or it cannot be used or made.
+        WeightsError: the model cannot be used.
+    """
+    if (place.library / CONFIG_NAME).exists():
+        return _open(place)
+    if place.model is None:
+        raise _no_encoder(place)
+    read_usable_header(place.model)  # a weights file that cannot be used leaves no empty library behind
+    try:
+        return create_library(place.library, database_url=place.database_url)
+    except LibraryError:
+        if not _is_made_by_another(place.library):
+            raise
+    return _open(place)
+
+
+def _open(place: Place) -> Library:
+    library = open_library(place.library)
+    if place.database_url and _public_url(place) != library.layout.database.public_url:
+        raise LibraryError(
+            f"{place.library}: the library has its catalog in another database.", hint="Leave --database out."
+        )
+    if place.model is None and library.catalog.active_encoder() is None:
+        raise _no_encoder(place)
+    return library
+
+
+def _public_url(place: Place) -> str:
+    return find_database(place.database_url or "", place.library.absolute()).public_url
+
+
+def _is_made_by_another(directory: Path) -> bool:
+    """Whether another run that was quicker makes the library now."""
+    end = time.monotonic() + _MADE_WITHIN_S
+    while (directory / LOCK_NAME).exists() and time.monotonic() < end:
+        if (directory / CONFIG_NAME).exists():
+            return True
+        time.sleep(_LOOK_EVERY_S)
+    return (directory / CONFIG_NAME).exists()
+
+
+def _no_encoder(place: Place) -> LibraryError:
+    paths = " ".join(str(path) for path in place.paths)
+    return LibraryError(
+        f"{place.library}: the library has no encoder yet.",
+        hint=f"Train one with `avsearch train {paths} --out run`, then run "
+        f"`avsearch index {paths} --library {place.library} --model run/encoder.safetensors`.",
+    )
