@@ -1,7 +1,11 @@
 """What the pages show is run, command by command and block by block."""
 
+import json
+import os
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -85,3 +89,26 @@ def test_every_public_name_is_there_and_described():
         assert name in dir(avsearch)
     jobs = [name for name in avsearch.__all__ if name.islower() and not name.startswith("parse_")]
     assert [name for name in jobs if f"`{name}(" not in page] == []
+
+
+@pytest.mark.postgres
+@pytest.mark.slow
+def test_the_commands_for_several_machines_make_one_library_together(folder, postgres_database):
+    """The second one is run twice at once, in processes of their own."""
+    for number, film in enumerate(sorted(folder.glob("footage/*.mp4"))):
+        day = folder / f"footage/day{number + 1}"
+        day.mkdir()
+        film.rename(day / film.name)
+    page = (DOCS / "library.md").read_text().split("### Several machines at once")[1]
+    lines = [line.removeprefix("$ ") for line in re.findall(r"^\$ .+", page, re.MULTILINE)]
+    first, second, third = (line.replace("postgresql:///avsearch", postgres_database) for line in lines)
+    run(first)
+    words = [sys.executable, "-m", *shlex.split(second, comments=True), "--json"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(DOCS.parent), *filter(None, sys.path)])}
+    machines = [subprocess.Popen(words, env=environment, stdout=subprocess.PIPE) for _ in range(2)]
+    ended = [json.loads(machine.communicate(timeout=240)[0].splitlines()[-1]) for machine in machines]
+    assert [machine.returncode for machine in machines] == [0, 0]
+    assert sum(one["indexed"] for one in ended) == 2
+    assert [one["indexed"] + one["elsewhere"] + one["unchanged"] for one in ended] == [3, 3]
+    status = run(third.partition("#")[0])
+    assert re.search(r"files +3 indexed", status)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -215,7 +215,8 @@ def upgrade_library(directory: Path) -> Library:
 
     layout = read_layout(directory)
     _require_database(layout)
-    with write_lock(layout.directory):
+    alone = nullcontext() if layout.database.file is None else write_lock(layout.directory)  # servers have a lock
+    with alone:
         upgrade_catalog(layout.database)
     return open_library(directory)
 

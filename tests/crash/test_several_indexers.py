@@ -2,7 +2,6 @@
 
 import json
 import random
-import subprocess
 import time
 from collections import Counter
 
@@ -10,10 +9,13 @@ import pytest
 
 from avsearch.library import create_library, open_library, orphans, verify
 from tests.crash.running import KILLED, assert_same, assert_sound, committed, contents
+from tests.postgres import new_database
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
 SEED = 7
+MOST_S = 4.0  # a run's length, or so
+MOST_TIMES = 20
 OFTEN = {"commit_every_s": 0.2}
 
 
@@ -34,6 +36,13 @@ def done(run):
     assert run.returncode == 0, errors
     assert "Traceback" not in errors
     return json.loads(said.splitlines()[-1])
+
+
+def begun(run):
+    """Read the events of a run up to that which says what there is to read."""
+    for line in run.stdout:
+        if json.loads(line)["event"] == "found":
+            return
 
 
 def assert_each_once(library, expected):
@@ -73,27 +82,27 @@ def test_of_two_first_runs_with_two_models_one_indexes_and_the_other_says_why_no
     assert_each_once(open_library(tmp_path / "library"), expected)
 
 
-def test_when_one_of_two_is_killed_the_other_does_its_work_and_nothing_stands_twice(
-    start, library, words, all_of_clips, clips, weights, num_kills, tmp_path
+@pytest.mark.timeout(3600)
+def test_when_one_of_two_is_killed_at_any_instant_the_other_does_its_work_and_nothing_stands_twice(
+    start, clips, weights, all_of_clips, num_kills, postgres_url, tmp_path
 ):
-    """A third one takes the place of each that was killed, until there were enough kills or all is done."""
-    rng, num_killed = random.Random(SEED), 0
-    survivor = start(*words, settings=OFTEN)
-    while num_killed < max(num_kills // 3, 2) and survivor.poll() is None:
-        victim = start(*words, settings=OFTEN)
-        try:
-            victim.communicate(timeout=rng.uniform(1.0, 8.0))
-        except subprocess.TimeoutExpired:
+    """A third as many kills as elsewhere: each has a library of its own, and a run that lives to its end."""
+    rng, kills, instants = random.Random(SEED), 0, []
+    while kills < max(num_kills // 3, 2):
+        with new_database(postgres_url) as url:
+            library = create_library(tmp_path / f"{len(instants)}", database_url=url)
+            words = ["index", clips, "--library", library.directory, "--model", weights, "--json"]
+            survivor, victim = (start(*words, settings=OFTEN) for _ in range(2))
+            begun(victim)
+            time.sleep(rng.uniform(0, MOST_S))
             victim.kill()
             victim.communicate()
-        num_killed += victim.returncode == KILLED
-        assert victim.returncode in (0, KILLED)
-    assert num_killed
-    result = done(survivor)
-    assert result["failed"] == []
-    assert len({content_hash for content_hash, _, _ in contents(library)}) == len(list(clips.iterdir()))
-    assert_sound(library.directory, all_of_clips)
-    assert_each_once(library, all_of_clips)
+            instants.append(len(contents(library)) / len(all_of_clips))
+            kills += victim.returncode == KILLED
+            assert done(survivor)["failed"] == []
+            assert_sound(library.directory, all_of_clips)
+            assert_each_once(library, all_of_clips)
+        assert len(instants) < MOST_TIMES * num_kills, f"runs end too soon to be killed: {instants}"
 
 
 def test_a_run_that_hangs_loses_its_files_to_another_and_publishes_none_of_them_when_it_wakes(
