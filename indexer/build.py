@@ -209,7 +209,7 @@ class _Reading:
             num_threads=max(num_cores() // len(files), 1),
             plans=library.catalog.plans_of_uncovered(encoder.id),
         )
-        return ClaimedReader(reader, self.writer, files)
+        return ClaimedReader(reader, self.writer, files, self.job.retry_failed)
 
     def _collect(self, pipeline: Pipeline, files: Sequence[FoundFile], ledger: Ledger) -> None:
         try:

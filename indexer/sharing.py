@@ -14,7 +14,8 @@ from indexer.events import Elsewhere, Listener
 from indexer.ingest import Read
 from indexer.pipeline import ReadFile, ReadOne
 
-NUM_AT_ONCE = 4  # files that are claimed together: few, so that the last ones are shared well
+FEWEST, MOST = 4, 64  # files that are claimed together
+PART = 32  # of those that are left, one part in so many, so that the last ones are shared well
 LOOK_EVERY_S = 0.5  # at files that others have
 
 
@@ -26,11 +27,13 @@ class ClaimedReader:
         read_one: reads a file.
         writer: asks for them.
         files: all that are to be read, in their order.
+        retry_failed: whether also those are read that another one has failed to read meanwhile.
     """
 
     read_one: ReadOne
     writer: Writer
     files: Sequence[FoundFile]
+    retry_failed: bool = False
     _ours: set[Path] = field(default_factory=set)
     _done: dict[Path, FileState] = field(default_factory=dict)
     _position: dict[Path, int] = field(default_factory=dict)
@@ -58,8 +61,9 @@ class ClaimedReader:
             result.is_elsewhere, result.made_elsewhere = True, self._done.get(path)
 
     def _ask(self) -> None:
-        some = self.files[self._num_asked : self._num_asked + NUM_AT_ONCE]
-        claim = self.writer.catalog.claim(some)
+        count = min(max((len(self.files) - self._num_asked) // PART, FEWEST), MOST)
+        some = self.files[self._num_asked : self._num_asked + count]
+        claim = self.writer.catalog.claim(some, retry_failed=self.retry_failed)
         self._ours |= claim.ours
         self._done.update(claim.done)
         self._num_asked += len(some)

@@ -7,6 +7,7 @@ of the server's clock, so that the clocks of machines need not agree.
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -133,20 +134,18 @@ def read_in_other_hands(
 
 def read_done(connection: Connection, files: Sequence[FileOnDisk]) -> dict[Path, FileState]:
     """Those of the files that were dealt with as they are on the disk, and what came of it."""
-    roots, active = read_roots(connection), read_active_encoder(connection)
+    active = read_active_encoder(connection)
     if active is None:
         return {}
     is_dealt_with = or_(file.c.state == State.FAILED, file.c.media_id.in_(covered_by(active.id)))
+    known = select(file).where(file.c.state.in_((State.INDEXED, State.FAILED)), is_dealt_with)
     found: dict[Path, FileState] = {}
-    for one in files:
-        outer = next((root for root in roots if one.path.is_relative_to(root.path)), None)
-        if outer is None:
-            continue
-        same = select(file).where(file.c.root_id == outer.id, file.c.path == outer.relative(one.path))
-        same = same.where(file.c.size_bytes == one.size_bytes, file.c.mtime_ns == storable_ns(one.mtime_ns))
-        row = connection.execute(same.where(file.c.state.in_((State.INDEXED, State.FAILED)), is_dealt_with)).first()
-        if row is not None:
-            found[one.path] = file_state(row)
+    for root, below in _by_root(read_roots(connection), files).items():
+        for some in chunks(list(below)):
+            for row in connection.execute(known.where(file.c.root_id == root.id, file.c.path.in_(some))):
+                one = below[row.path]
+                if (row.size_bytes, row.mtime_ns) == (one.size_bytes, storable_ns(one.mtime_ns)):
+                    found[one.path] = file_state(row)
     return found
 
 
@@ -160,6 +159,16 @@ def read_indexers(connection: Connection, key: int) -> tuple[IndexerRecord, ...]
 def _is_there(key: int) -> ColumnElement[bool]:
     """Whether a row of `indexer` is one who holds the library's lock, and has said so lately."""
     return indexer.c.backend_pid.in_(holding_backends(key)) & (indexer.c.expires_at_us >= _NOW_US)
+
+
+def _by_root(roots: Sequence[Root], files: Iterable[FileOnDisk]) -> dict[Root, dict[bytes, FileOnDisk]]:
+    """Roots -> the files below them by relative path; files outside all roots are left out."""
+    below: defaultdict[Root, dict[bytes, FileOnDisk]] = defaultdict(dict)
+    for one in files:
+        root = next((root for root in roots if one.path.is_relative_to(root.path)), None)
+        if root is not None:
+            below[root][root.relative(one.path)] = one
+    return below
 
 
 def _held_by(connection: Connection, indexer_id: int, digests: Sequence[bytes]) -> set[bytes]:

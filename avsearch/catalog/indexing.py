@@ -26,7 +26,7 @@ from avsearch.catalog.claims import (
 from avsearch.catalog.database import Database, reading
 from avsearch.catalog.locks import INDEXER, lock_key, own_name, read_holders
 from avsearch.catalog.paths import Place
-from avsearch.catalog.records import EncoderRecord, FileState
+from avsearch.catalog.records import EncoderRecord, FileState, State
 from avsearch.catalog.session import write_session
 from avsearch.catalog.writing import CatalogWriter
 from avsearch.errors import LibraryError
@@ -65,12 +65,14 @@ class IndexerCatalog(CatalogWriter):
         with reading(self._engine) as connection:
             return not read_holders(connection, self._key)
 
-    def claim(self, files: Sequence[FileOnDisk]) -> Claim:
+    def claim(self, files: Sequence[FileOnDisk], *, retry_failed: bool = False) -> Claim:
         """Lease those files that nobody else has in hand, and that were not dealt with since they were found."""
         with self._changing() as connection:
             self._be_known(connection)
             delete_dead(connection, self._key)
             done = read_done(connection, files)
+            if retry_failed:
+                done = {path: state for path, state in done.items() if state.state is not State.FAILED}
             wanted = [file.path for file in files if file.path not in done]
             return Claim(take_leases(connection, self._indexer_id, wanted), done)
 

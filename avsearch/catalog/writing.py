@@ -71,8 +71,13 @@ class CatalogWriter(Catalog):
         self._paths_of_roots[found.id] = found.path
         return found
 
-    def claim(self, files: Sequence[FileOnDisk]) -> Claim:
-        """Ask for files, to read them: whose they are. One who writes alone has all of them."""
+    def claim(self, files: Sequence[FileOnDisk], *, retry_failed: bool = False) -> Claim:  # noqa: ARG002
+        """Ask for files, to read them: whose they are. One who writes alone has all of them.
+
+        Args:
+            files: as they are on the disk.
+            retry_failed: whether those that others could not read are wanted all the same.
+        """
         return Claim(ours=frozenset(file.path for file in files))
 
     def in_other_hands(self, files: Sequence[FileOnDisk]) -> dict[Path, str]:  # noqa: ARG002  (a sole writer's answer)

@@ -13,9 +13,19 @@ import numpy as np
 import psycopg
 import pytest
 
-from avsearch.catalog import State, claims
+from avsearch.catalog import FileState, State, claims
 from avsearch.errors import LibraryError
-from avsearch.library import compact, create_library, open_library, orphans, relink, remove, upgrade_library, verify
+from avsearch.library import (
+    Batch,
+    compact,
+    create_library,
+    open_library,
+    orphans,
+    relink,
+    remove,
+    upgrade_library,
+    verify,
+)
 from avsearch.library.writer import write_new_segment
 from avsearch.moments import Modality, Silent
 from tests.library import adding
@@ -282,6 +292,20 @@ def test_a_file_that_one_missed_and_another_has_found_changed_is_not_marked_as_m
     one.catalog.update_files([replace(state, state=State.MISSING) for state in before])
     states = {path: state for path, state, _ in files(library)}
     assert states == {paths[0]: State.INDEXED, paths[1]: State.MISSING}
+
+
+def test_a_file_that_another_one_failed_to_read_is_dealt_with_unless_failed_ones_are_tried_again(
+    several, paths, tmp_path
+):
+    one, other = several(2)
+    found = found_below(one, tmp_path / "footage", paths[:1])
+    one.catalog.claim(found)
+    place = (found[0].root.id, found[0].root.relative(paths[0]))
+    one.publish(Batch(files=(FileState(*place, 100, 1, State.FAILED, "is no film."),)))
+    theirs = found_below(other, tmp_path / "footage", paths[:1])
+    assert other.catalog.claim(theirs).done[paths[0]].reason == "is no film."
+    assert other.catalog.claim(theirs).ours == frozenset()
+    assert other.catalog.claim(theirs, retry_failed=True).ours == {paths[0]}
 
 
 def test_the_status_counts_who_is_at_work_and_what_they_have_in_hand(several, library, paths, tmp_path, expire):
