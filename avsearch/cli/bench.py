@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from avsearch.cli.bench_search import search
 from avsearch.cli.options import DeviceOption, PathsArgument, WorkersOption
 from avsearch.cli.output import print_json, print_line, print_table, say, shown_progress
 from avsearch.errors import AvsearchError, UsageError
@@ -260,3 +261,6 @@ def _write(path: Path, result: IndexBenchmark | TrainBenchmark | GpuBenchmark) -
         path.write_text(json.dumps(result.record(), indent=2) + "\n", encoding="utf-8")
     except OSError as error:
         raise AvsearchError(f"{path}: cannot be written ({error.strerror}).", hint="Name another file.") from error
+
+
+app.command()(search)

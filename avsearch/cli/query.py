@@ -74,6 +74,10 @@ Where = Annotated[
 MinScore = Annotated[float | None, typer.Option("--min-score", metavar="X", help="Leave out what scores less.")]
 ExcludeSelf = Annotated[bool, typer.Option("--exclude-self", help="Leave out the media that ask.")]
 Duplicates = Annotated[bool, typer.Option("--duplicates", help="Show near-duplicates of better hits too.")]
+Exact = Annotated[
+    bool,
+    typer.Option("--exact", help="Compare with every moment, though `avsearch library optimize` made an index."),
+]
 Html = Annotated[
     Path | None, typer.Option("--html", metavar="FILE", help="Write a page with pictures and sounds of the hits.")
 ]
@@ -108,6 +112,7 @@ def query(
     min_score: MinScore = None,
     exclude_self: ExcludeSelf = False,
     duplicates: Duplicates = False,
+    exact: Exact = False,
     html: Html = None,
     m3u: M3u = None,
     edl: Edl = None,
@@ -129,7 +134,8 @@ def query(
     outputs.check()
     asked = _Words(source, like or [], plus or [], minus or [], crop, None if by is None else Modality(by))
     with ExitStack() as stack:
-        wanted = Query(Modality(find), asked.terms(stack), k, where, per_media, min_score, exclude_self, duplicates)
+        terms = asked.terms(stack)
+        wanted = Query(Modality(find), terms, k, where, per_media, min_score, exclude_self, duplicates, exact)
         answers, failures = _answers(library_directory(library), asked, wanted, device)
         write_answers(answers, outputs, library_directory(library), is_batch=asked.is_batch)
     _tell_failures(failures)

@@ -2,6 +2,7 @@
 
 from avsearch.library.batch import Batch
 from avsearch.library.compaction import Compacted, compact
+from avsearch.library.nearby import Nearby, nearby, open_nearby
 from avsearch.library.parquet import Exported, export
 from avsearch.library.removal import Relinked, Removed, relink, remove
 from avsearch.library.store import Library, View, create_library, open_library, upgrade_library
@@ -13,6 +14,7 @@ __all__ = [
     "Compacted",
     "Exported",
     "Library",
+    "Nearby",
     "Problem",
     "Relinked",
     "Removed",
@@ -22,7 +24,9 @@ __all__ = [
     "create_library",
     "damaged_segments",
     "export",
+    "nearby",
     "open_library",
+    "open_nearby",
     "orphans",
     "relink",
     "remove",

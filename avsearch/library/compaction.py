@@ -15,6 +15,7 @@ import numpy as np
 from avsearch.catalog import CatalogWriter, EncoderRecord, NewSegment, Replacement, SegmentRecord
 from avsearch.errors import LibraryError
 from avsearch.library.layout import Layout
+from avsearch.library.nearby import drop_useless
 from avsearch.library.store import Library, segment_file
 from avsearch.library.writer import write_new_segment
 from avsearch.moments import Progress
@@ -82,6 +83,7 @@ def compact(library: Library, progress: Progress) -> Compacted:
         if waiting:
             writer.catalog.replace_segments(Replacement((), (), waiting))
         after = writer.catalog.all_segments()
+    drop_useless(library)
     return Compacted(
         num_segments_before=len(before),
         num_segments_after=len(after),

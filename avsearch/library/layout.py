@@ -16,6 +16,7 @@ CATALOG_NAME = "catalog.sqlite3"
 LOCK_NAME = "writer.lock"
 SEGMENTS_NAME = "segments"
 ENCODERS_NAME = "encoders"
+ANN_NAME = "ann"
 CATALOG_URL = f"sqlite:///{CATALOG_NAME}"
 
 _CREATE_HINT = "Make one with `avsearch index FOLDER`, or name another with --library."
@@ -59,6 +60,11 @@ class Layout:
     @property
     def encoders(self) -> Path:
         return self.directory / ENCODERS_NAME
+
+    @property
+    def ann(self) -> Path:
+        """Indexes for approximate search, derived from segments; perhaps not there."""
+        return self.directory / ANN_NAME
 
     def segment_path(self, name: str) -> Path:
         return self.segments / name

@@ -21,6 +21,7 @@ from avsearch.catalog import (
 )
 from avsearch.errors import LibraryError
 from avsearch.library.layout import (
+    ANN_NAME,
     CATALOG_NAME,
     CATALOG_URL,
     CONFIG_NAME,
@@ -39,7 +40,7 @@ from avsearch.moments import Modality
 from avsearch.vectors import Rows, SegmentFile, map_segment
 
 _NUM_TRIES = 5  # as often a compact may come in between
-_OWN_NAMES = (CATALOG_NAME, CONFIG_NAME, ENCODERS_NAME, LOCK_NAME, SEGMENTS_NAME)
+_OWN_NAMES = (ANN_NAME, CATALOG_NAME, CONFIG_NAME, ENCODERS_NAME, LOCK_NAME, SEGMENTS_NAME)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from avsearch.catalog import EncoderRecord, SegmentRecord
 from avsearch.errors import LibraryError, WeightsError
+from avsearch.library.nearby import faults
 from avsearch.library.orphans import find_orphans
 from avsearch.library.store import Library, segment_file
 from avsearch.models.weights import verify_weights
@@ -18,6 +19,7 @@ from avsearch.vectors.segments import fault_in_order, fault_in_vectors
 _REPAIR = "run `avsearch library repair`"
 _RESTORE_WEIGHTS = "run `avsearch library repair --model FILE` with the file of its training run"
 _RESTORE_LOCALIZER = "run `avsearch library set-localizer MODEL` with the file of its training run"
+_OPTIMIZE = "search is exact until `avsearch library optimize` makes it anew"
 _RESTORE_CATALOG = "restore the database from a backup"
 
 
@@ -44,6 +46,7 @@ def verify(library: Library) -> list[Problem]:
         if localizer is not None and localizer not in encoders:
             problems += _verify_weights(library, localizer, _RESTORE_LOCALIZER)
         problems += [_problem(sentence, _REPAIR) for _, sentence in _damage(library)]
+        problems += [_problem(sentence, _OPTIMIZE) for sentence in faults(library)]
     except LibraryError as error:
         return [_problem(error.message, _RESTORE_CATALOG)]
     return problems

@@ -27,6 +27,7 @@ from avsearch.models.maps import read_localizer_header
 from avsearch.models.weights import read_usable_header, verify_weights
 from avsearch.moments import Modality
 from avsearch.vectors import Rows, copy_durably, count_by_media, write_segment
+from avsearch.vectors.ann.files import drop
 
 _INDEX_HINT = "Index without --model to go on with the library's own, or name another --library."
 _ABANDON_HINT = "Go on with its weights, or give them up with `avsearch library reembed --abandon`."
@@ -106,6 +107,8 @@ class Writer:
                 hint="Run the same `avsearch library reembed` again.",
             )
         self.catalog.switch_encoder(encoder)
+        for modality in Modality:
+            drop(self._layout.ann, modality)
 
     def set_localizer(self, weights: Path | None) -> EncoderRecord | None:
         """Take a weights file into the library, and let its network say where in a picture a sound comes from.

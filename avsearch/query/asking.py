@@ -54,6 +54,7 @@ class Query:
         min_score: leave out what scores less.
         exclude_self: leave out the media that ask.
         duplicates: whether near-duplicates of a better hit are shown too.
+        exact: compare with every moment, though there be an index.
 
     Raises:
         UsageError: it cannot mean anything.
@@ -67,6 +68,7 @@ class Query:
     min_score: float | None = None
     exclude_self: bool = False
     duplicates: bool = False
+    exact: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.k <= MOST_HITS:

@@ -27,7 +27,10 @@ _FIRST_FETCH = 4  # times k rows, doubled until k hits are found
 
 
 class Searchable(Protocol):
-    """The rows of one modality, ready to be searched: mapped ones, or `vectors.resident.Resident` in memory."""
+    """The rows of one modality, ready to be searched.
+
+    Mapped ones, `vectors.resident.Resident` in memory, or `vectors.ann.approximate.Approximate` with an index.
+    """
 
     def nearest(
         self, queries: NDArray[np.float32], k: int, *, allowed: NDArray[np.int64] | None = None
@@ -58,10 +61,25 @@ class Ranked:
 class Ranking:
     """How vectors are ranked in one state of a library; several threads may rank at once."""
 
-    def __init__(self, library: Library, view: View, searchable: Mapping[Modality, Searchable]) -> None:
+    def __init__(
+        self,
+        library: Library,
+        view: View,
+        exact: Mapping[Modality, Searchable],
+        approximate: Mapping[Modality, Searchable] | None = None,
+    ) -> None:
+        """Nothing is read.
+
+        Args:
+            library: what is asked.
+            view: its state.
+            exact: looks at all rows.
+            approximate: is asked instead, of the modalities that it has, unless a query is to be exact.
+        """
         self._library = library
         self._view = view
-        self._searchable = searchable
+        self._exact = exact
+        self._approximate = approximate or {}
 
     @cached_property
     def _spread(self) -> Mapping[Modality, float]:
@@ -98,11 +116,14 @@ class Ranking:
         self, vector: NDArray[np.float32], query: Query, allowed: NDArray[np.int64]
     ) -> tuple[list[Stretch], int]:
         """The best rows tell which media to look at; then those of the other media, until k hits are found."""
+        searchable = self._exact[query.find]
+        if not query.exact:
+            searchable = self._approximate.get(query.find, searchable)
         floor = -np.inf if query.min_score is None else query.min_score
         fetch = _FIRST_FETCH * query.k
         known: list[Stretch] = []
         while True:
-            found = self._searchable[query.find].nearest(vector[None], fetch, allowed=allowed)
+            found = searchable.nearest(vector[None], fetch, allowed=allowed)
             is_all = found.scores.shape[1] < fetch or found.scores[0, -1] < floor
             known = sorted(known + self._stretches(vector, query, found))
             last = (-float(found.scores[0, -1]), *_place(found, -1)) if not is_all else None

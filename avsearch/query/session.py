@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from avsearch import media
 from avsearch.catalog import Snapshot
 from avsearch.errors import LibraryError
-from avsearch.library import Library, View
+from avsearch.library import Library, View, open_nearby
 from avsearch.models.header import WeightsHeader
 from avsearch.models.weights import read_header
 from avsearch.moments import Hit, MediaInfo, Modality, Moment
@@ -48,19 +48,28 @@ class Prepared:
 
 
 class Session:
-    """One state of a library, ready to be asked from several threads."""
+    """One state of a library, ready to be asked from several threads.
+
+    Attributes:
+        header: of the encoder's weights.
+        exact: what looks at all rows.
+    """
 
     def __init__(
         self,
         library: Library,
         view: View,
         encoder: Callable[[], Encodes],
-        searchable: Mapping[Modality, Searchable],
+        exact: Mapping[Modality, Searchable],
+        approximate: Mapping[Modality, Searchable] | None = None,
+        *,
+        around: Callable[[Searchable], Searchable] | None = None,
     ) -> None:
         self._library = library
         self._view = view
         self._encoder = encoder
-        self._ranking = Ranking(library, view, searchable)
+        self.exact = exact
+        self._ranking = Ranking(library, view, _wrapped(exact, around), _wrapped(approximate or {}, around))
         self.header = _header(library, view)
 
     @property
@@ -161,7 +170,8 @@ def ask(library: Library, query: Query, *, device: str = "auto") -> Found:
         asks_files = len(query.moments) < len(query.terms)
         loading = pool.submit(_load, weights, device) if asks_files else None
         encoder = _nothing if loading is None else loading.result
-        return Session(library, view, encoder, mapped).ask(query)
+        nearby = {} if query.exact else open_nearby(library, view, query.find)
+        return Session(library, view, encoder, mapped, nearby).ask(query)
 
 
 def search(
@@ -191,23 +201,30 @@ def search(
 
 
 def open_session(
-    library: Library, encoder: Encodes, *, around: Callable[[Searchable], Searchable] | None = None
+    library: Library,
+    encoder: Encodes,
+    *,
+    before: Session | None = None,
+    around: Callable[[Searchable], Searchable] | None = None,
 ) -> Session:
-    """A session with all vectors in memory.
+    """A session with all vectors in memory; of a modality that has an index, they stay on the disk.
 
     Args:
         library: what is asked.
         encoder: a loaded one, of the same weights as the library's active encoder.
-        around: what to put around the vectors of each modality, as a server does that shares searches.
+        before: of an earlier state of the library; what it has in memory is not read again.
+        around: what to put around whatever is searched, as a server does that shares searches.
 
     Raises:
         LibraryError: nothing has been indexed, or the library is damaged.
     """
     view = library.view(*Modality)
-    resident: dict[Modality, Searchable] = {it: Resident(segments) for it, segments in view.segments.items()}
-    if around is not None:
-        resident = {modality: around(searchable) for modality, searchable in resident.items()}
-    return Session(library, view, lambda: encoder, resident)
+    nearby = open_nearby(library, view, *Modality)
+    exact = {
+        modality: Mapped(segments) if modality in nearby else _resident(view, modality, before)
+        for modality, segments in view.segments.items()
+    }
+    return Session(library, view, lambda: encoder, exact, nearby, around=around)
 
 
 def weights_of(library: Library) -> Path:
@@ -217,6 +234,19 @@ def weights_of(library: Library) -> Path:
         LibraryError: nothing has been indexed.
     """
     return _weights(library, library.snapshot())
+
+
+def _wrapped(
+    searchable: Mapping[Modality, Searchable], around: Callable[[Searchable], Searchable] | None
+) -> Mapping[Modality, Searchable]:
+    return searchable if around is None else {modality: around(it) for modality, it in searchable.items()}
+
+
+def _resident(view: View, modality: Modality, before: Session | None) -> Resident:
+    """The rows of a modality in memory, as much of them as possible where they were."""
+    names = [record.name for record in view.snapshot.segments if record.modality is modality]
+    held = None if before is None else before.exact[modality]
+    return Resident(view.segments[modality], names=names, before=held if isinstance(held, Resident) else None)
 
 
 def _needed(query: Query) -> Iterable[Modality]:

@@ -55,7 +55,7 @@ def written_aside(path: Path, *, under: str = "") -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         aside.replace(path)
-        _sync_directory(path.parent)
+        sync_directory(path.parent)
     except BaseException as error:
         aside.unlink(missing_ok=True)
         if isinstance(error, OSError):
@@ -65,7 +65,7 @@ def written_aside(path: Path, *, under: str = "") -> Iterator[BinaryIO]:
         raise
 
 
-def _sync_directory(directory: Path) -> None:
+def sync_directory(directory: Path) -> None:
     """A renamed file survives a power cut only once its directory is on the disk too."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:

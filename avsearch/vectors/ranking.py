@@ -7,7 +7,8 @@ still comes that close to the last one wanted, all rows of that query are looked
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +57,10 @@ class Neighbours:
         cut = (some, slice(k))
         return Neighbours(self.scores[cut], self.row[cut], self.media_id[cut], self.start_us[cut])
 
+    def of(self, queries: NDArray[np.integer]) -> Neighbours:
+        """What some of the queries have found."""
+        return Neighbours(self.scores[queries], self.row[queries], self.media_id[queries], self.start_us[queries])
+
 
 def no_neighbours(num_queries: int) -> Neighbours:
     """What is found where nothing is: (Q, 0)."""
@@ -73,6 +78,16 @@ def joined(one: Neighbours, other: Neighbours) -> Neighbours:
     )
 
 
+def stacked(some: Sequence[Neighbours]) -> Neighbours:
+    """What other queries have found, one below the other; at least one, all with as many columns."""
+    return Neighbours(
+        scores=np.concatenate([it.scores for it in some]),
+        row=np.concatenate([it.row for it in some]),
+        media_id=np.concatenate([it.media_id for it in some]),
+        start_us=np.concatenate([it.start_us for it in some]),
+    )
+
+
 def best_rows(
     rows: Rows, queries: NDArray[np.float32], k: int, is_chosen: NDArray[np.bool_] | None = None
 ) -> Neighbours:
@@ -85,16 +100,17 @@ def best_rows(
         is_chosen: (N,) bool, the rows that count; None for all.
     """
     vector = np.ascontiguousarray(rows.vector, np.float32)
+    rows = replace(rows, vector=vector)
     num_chosen = len(rows) if is_chosen is None else int(np.count_nonzero(is_chosen))
     if num_chosen <= k + MARGIN:
         chosen = np.arange(len(rows)) if is_chosen is None else np.flatnonzero(is_chosen)
-        return _scored(rows, vector, queries, np.tile(chosen, (len(queries), 1))).best(k)
+        return scored(rows, queries, np.tile(chosen, (len(queries), 1))).best(k)
     rough, row = highest_products(queries, vector, k + MARGIN, is_chosen)
-    found = _scored(rows, vector, queries, row).best(k)
+    found = scored(rows, queries, row).best(k)
     for query in np.flatnonzero(found.scores[:, -1] - rough[:, -1] <= TIE):
         floor = float(found.scores[query, -1])
         near = _near(vector, queries[query], floor, is_chosen)
-        surely = _scored(rows, vector, queries[query : query + 1], near[None]).best(k)
+        surely = scored(rows, queries[query : query + 1], near[None]).best(k)
         for column, one in zip(_columns(found), _columns(surely), strict=True):
             column[query] = one[0]
     return found
@@ -108,15 +124,13 @@ def _near(
     return np.flatnonzero(is_near if is_chosen is None else is_near & is_chosen)
 
 
-def _scored(
-    rows: Rows, vector: NDArray[np.float32], queries: NDArray[np.float32], row: NDArray[np.int64]
-) -> Neighbours:
+def scored(rows: Rows, queries: NDArray[np.float32], row: NDArray[np.int64]) -> Neighbours:
     """(Q, n) rows with their exact scores, in no order."""
-    return Neighbours(_exact_scores(vector, queries, row), row, rows.media_id[row], rows.start_us[row])
+    return Neighbours(_exact_scores(rows.vector, queries, row), row, rows.media_id[row], rows.start_us[row])
 
 
 def _exact_scores(
-    vector: NDArray[np.float32], queries: NDArray[np.float32], row: NDArray[np.int64]
+    vector: NDArray[np.floating], queries: NDArray[np.float32], row: NDArray[np.int64]
 ) -> NDArray[np.float32]:
     """(Q, n) float32 inner products of (Q, n) rows with their query, computed in float64."""
     flat, query = row.ravel(), np.repeat(np.arange(len(row)), row.shape[1])

@@ -142,8 +142,10 @@ def rows_at(segments: Sequence[Rows], row: NDArray[np.int64]) -> Rows:
     dtype = np.result_type(*(segment.vector.dtype for segment in segments)) if segments else np.dtype(np.float32)
     vector = np.empty((len(row), dim), dtype)
     media_id, start_us = np.empty(len(row), np.int64), np.empty(len(row), np.int64)
-    for index in np.unique(owner):
-        segment, here = segments[index], owner == index
+    order = np.argsort(owner, kind="stable")
+    for here in np.split(order, np.flatnonzero(np.diff(owner[order])) + 1) if len(row) else ():
+        index = owner[here[0]]
+        segment = segments[index]
         local = row[here] - (ends[index] - len(segment))
         vector[here], media_id[here] = segment.vector[local], segment.media_id[local]
         start_us[here] = segment.start_us[local]

@@ -18,9 +18,10 @@ from avsearch.moments import Box, Hit, MediaKind, Modality, Moment
 if TYPE_CHECKING:
     from avsearch.query import Found, Query, Term
 
-PROTOCOL = 1
+PROTOCOL = 2
 SOCKET_NAME = "serve.sock"
 SEARCH_PATH = "/local/search"
+_PLAIN = ("k", "where", "per_media", "min_score", "exclude_self", "duplicates", "exact")
 LONGEST_ADDRESS = 100  # bytes; the system takes 107
 
 
@@ -53,6 +54,7 @@ def query_bytes(library_id: str, query: Query) -> bytes:
         "min_score": query.min_score,
         "exclude_self": query.exclude_self,
         "duplicates": query.duplicates,
+        "exact": query.exact,
     }
     return json.dumps({"protocol": PROTOCOL, "library_id": library_id, "query": fields}).encode("ascii")
 
@@ -66,7 +68,7 @@ def read_query(fields: Mapping[str, Any]) -> Query:
     """
     from avsearch.query import Query  # noqa: PLC0415  (only the server comes here)
 
-    others = {name: fields[name] for name in ("k", "where", "per_media", "min_score", "exclude_self", "duplicates")}
+    others = {name: fields[name] for name in _PLAIN}
     return Query(find=Modality(fields["find"]), terms=tuple(map(_term, fields["terms"])), **others)
 
 

@@ -17,7 +17,7 @@ from avsearch.query import Encodes, Session, open_session
 from avsearch.web.batching import BatchingEncoder
 from avsearch.web.gathering import Gathering
 from avsearch.web.refusals import Refused, refused
-from avsearch.web.stamps import Stamp, is_there, read_stamp
+from avsearch.web.stamps import Stamp, ann_stamps, is_there, read_stamp
 
 Load: TypeAlias = Callable[[Path, str], Encodes]
 _RETRY_EVERY = 10  # looks at a library that cannot be used, though nothing has changed
@@ -154,7 +154,7 @@ class Served:
         if record is None or not snapshot.live_media_ids.size:
             return None
         if before is not None and before.fingerprint == record.fingerprint:
-            session = open_session(library, before.encoder, around=Gathering)
+            session = open_session(library, before.encoder, before=before.session, around=Gathering)
             return Asked(session, before.encoder, record.fingerprint, generation)
         encoder = BatchingEncoder(self._load(library.encoder_path(record), self._device))
         try:
@@ -183,10 +183,12 @@ def _load(weights: Path, device: str) -> Encodes:
 
 
 def _generation(library: Library, snapshot: Snapshot) -> str:
-    """A name for what can be found: library, encoder, segments and live media."""
+    """A name for what can be found: library, encoder, segments, live media, and indexes that may miss some."""
     digest = xxhash.xxh3_64(library.layout.config.library_id.encode())
     digest.update(snapshot.encoder.fingerprint.encode() if snapshot.encoder else b"")
     for name in sorted(record.name for record in snapshot.segments):
         digest.update(name.encode())
     digest.update(snapshot.live_media_ids.tobytes())
+    for stamp in sorted(ann_stamps(library.layout)):
+        digest.update(repr(stamp).encode())
     return digest.hexdigest()

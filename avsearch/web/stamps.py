@@ -9,7 +9,9 @@ from typing import TypeAlias
 
 from avsearch.errors import LibraryError
 from avsearch.library import Library
-from avsearch.library.layout import CONFIG_NAME, read_layout
+from avsearch.library.layout import CONFIG_NAME, Layout, read_layout
+from avsearch.moments import Modality
+from avsearch.vectors.ann.record import record_path
 
 FileStamp: TypeAlias = tuple[int, int, int]  # inode, bytes, when last changed
 
@@ -22,11 +24,13 @@ class Stamp:
         config: library.json; None where it cannot be read.
         catalog: the database and its log; empty where the catalog is on a server.
         segments: all files of the segments' folder.
+        ann: the records of indexes.
     """
 
     config: FileStamp | None = None
     catalog: tuple[FileStamp | None, ...] = ()
     segments: frozenset[FileStamp] = frozenset()
+    ann: frozenset[FileStamp] = frozenset()
 
     def keeps(self, before: Stamp) -> bool:
         """Whether it is the same library as before, and every segment that was there is there, unchanged."""
@@ -45,6 +49,7 @@ def read_stamp(directory: Path) -> Stamp:
         config=_stamp_of(directory / CONFIG_NAME),
         catalog=tuple(map(_stamp_of, catalog)),
         segments=_segments(layout.segments),
+        ann=ann_stamps(layout),
     )
 
 
@@ -52,6 +57,12 @@ def is_there(library: Library) -> bool:
     """Whether the files that make a library are there; SQLite would make an empty database where there is none."""
     database = library.layout.database.file
     return (library.directory / CONFIG_NAME).exists() and (database is None or database.exists())
+
+
+def ann_stamps(layout: Layout) -> frozenset[FileStamp]:
+    """Of the records of indexes that are there."""
+    stamps = (_stamp_of(record_path(layout.ann, modality)) for modality in Modality)
+    return frozenset(stamp for stamp in stamps if stamp is not None)
 
 
 def _segments(folder: Path) -> frozenset[FileStamp]:

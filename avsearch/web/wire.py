@@ -63,6 +63,7 @@ class SearchIn(Asked):
     min_score: Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)] | None = None
     exclude_self: bool = False
     duplicates: bool = False
+    exact: bool = False
 
 
 class HitOut(BaseModel):

@@ -6,6 +6,7 @@ import typer
 
 from avsearch.cli.library.compact import compact
 from avsearch.cli.library.export import export
+from avsearch.cli.library.optimize import optimize
 from avsearch.cli.library.reembed import reembed
 from avsearch.cli.library.relink import relink
 from avsearch.cli.library.remove import remove
@@ -16,5 +17,5 @@ from avsearch.cli.library.upgrade import upgrade
 from avsearch.cli.library.verify import verify
 
 app = typer.Typer(help="Look after a library.", no_args_is_help=True, rich_markup_mode=None)
-for command in (status, verify, repair, compact, remove, relink, reembed, set_localizer, export, upgrade):
+for command in (status, verify, repair, compact, optimize, remove, relink, reembed, set_localizer, export, upgrade):
     app.command()(command)

@@ -6,14 +6,18 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from avsearch.cli.library.optimize import index_record
 from avsearch.cli.options import JsonOption, LibraryOption, library_directory
 from avsearch.cli.output import counted, print_json, print_table, size_of
 
 if TYPE_CHECKING:
     from avsearch.catalog import Status
-    from avsearch.library import Library
+    from avsearch.library import Library, Nearby
+    from avsearch.moments import Modality
+
+_STALE = 5  # of so many moments one that an index lacks is worth a word
 
 
 def status(library: LibraryOption = None, as_json: JsonOption = False) -> None:
@@ -24,15 +28,16 @@ def status(library: LibraryOption = None, as_json: JsonOption = False) -> None:
 
     Example: avsearch library status
     """
-    from avsearch.library import open_library
+    from avsearch.library import nearby, open_library
 
     opened = open_library(library_directory(library))
-    found = opened.catalog.status()
+    found, indexes = opened.catalog.status(), nearby(opened)
     if as_json:
         place = {"library": str(opened.directory), "database": opened.layout.database.public_url}
-        print_json(place | {"database_bytes": _database_bytes(opened)} | asdict(found))
+        print_json(place | {"database_bytes": _database_bytes(opened)} | asdict(found) | _index_record(indexes))
         return
-    print_table(["", ""], [*_rows(opened, found), *_at_work(found), *_advice(found), *_failures(found)])
+    rows = [*_rows(opened, found), *_index_rows(indexes), *_at_work(found), *_advice(found), *_failures(found)]
+    print_table(["", ""], rows)
 
 
 def _rows(library: Library, found: Status) -> list[list[str]]:
@@ -58,6 +63,26 @@ def _at_work(found: Status) -> list[list[str]]:
         ["at work", f"{one.name}: {counted(one.num_files, 'file')} in hand, since {_time(one.started_at_us)}"]
         for one in found.indexers
     ]
+
+
+def _index_rows(indexes: Mapping[Modality, Nearby]) -> list[list[str]]:
+    """What makes search approximate, and what it does not know yet."""
+    rows = []
+    for modality, it in indexes.items():
+        record, missing = it.record, it.num_rows - it.num_covered
+        told = f"{record.kind_name} ({size_of(record.num_bytes)}), recall {record.measured.lowest_recall:.3f}"
+        if missing * _STALE > it.num_rows:
+            told += f"; {missing} of {it.num_rows} moments are newer: `avsearch library optimize` takes them in"
+        rows.append([f"{modality} index", told])
+    return rows
+
+
+def _index_record(indexes: Mapping[Modality, Nearby]) -> dict[str, Any]:
+    told = {
+        modality: {"num_covered": it.num_covered, "num_rows": it.num_rows, **index_record(it.record)}
+        for modality, it in indexes.items()
+    }
+    return {"indexes": told}
 
 
 def _advice(found: Status) -> list[list[str]]:

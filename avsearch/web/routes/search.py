@@ -124,6 +124,7 @@ def _query(services: Services, session: Session, asked: SearchIn) -> Iterator[Qu
                 min_score=asked.min_score,
                 exclude_self=asked.exclude_self,
                 duplicates=asked.duplicates,
+                exact=asked.exact,
             )
         except MediaError as error:
             message = error.message

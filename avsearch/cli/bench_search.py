@@ -1,0 +1,135 @@
+"""`avsearch bench search`."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from avsearch.cli.options import SeedOption
+from avsearch.cli.output import print_json, print_line, print_table, say, shown_progress, size_of
+from avsearch.errors import AvsearchError, UsageError
+
+if TYPE_CHECKING:
+    from avsearch.bench.search_result import SearchBenchmark
+
+_RANGE = re.compile(r"(?P<first>[^.]+)\.\.(?P<last>[^.]+)")
+
+Moments = Annotated[
+    str,
+    typer.Option(
+        "--moments",
+        metavar="N,N|N..N",
+        help="How many are made: numbers, as 1e4,3e5, or a range by tens, as 1e4..1e7.",
+    ),
+]
+Kinds = Annotated[
+    str,
+    typer.Option(
+        "--kinds", metavar="NAME,NAME", help="exact, hnsw, hnsw-sq8, ivf, ivf-sq8, ivf-pq, separated by commas."
+    ),
+]
+OfLibrary = Annotated[
+    Path | None,
+    typer.Option(
+        "--library", metavar="DIR", help="Search this library's moments instead.", show_default="made ones"
+    ),
+]
+Dim = Annotated[int, typer.Option("--dim", metavar="D", min=2, help="Numbers of a made vector.")]
+Recall = Annotated[float, typer.Option("--recall", metavar="X", help="The recall@30 that indexes are tuned for.")]
+Place = Annotated[
+    Path | None,
+    typer.Option(
+        "--dir",
+        metavar="DIR",
+        help="Where made moments lie meanwhile.",
+        show_default="the system's temporary folder",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print everything as one JSON object instead of a table.")]
+Out = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the JSON object to a file too.")]
+Plot = Annotated[Path | None, typer.Option("--plot", metavar="PNG", help="Draw times and memory by moments.")]
+
+
+def search(
+    moments: Moments = "1e4,1e5,1e6",
+    kinds: Kinds = "exact,hnsw-sq8,ivf,ivf-sq8,ivf-pq",
+    library: OfLibrary = None,
+    dim: Dim = 128,
+    recall: Recall = 0.95,
+    seed: SeedOption = 0,
+    directory: Place = None,
+    as_json: Json = False,
+    out: Out = None,
+    plot: Plot = None,
+) -> None:
+    """Measure search, exact and by each kind of index.
+
+    Time, memory and recall@30 over made moments that lie in clusters, or over a library's; beside FAISS alone and
+    beside a plain read of as many bytes. All take turns, so that ratios hold on a busy machine too.
+
+    Example: avsearch bench search --moments 1e4..1e6 --plot search.png
+    """
+    from avsearch.bench.search import SearchBenchmarkJob, bench_search
+
+    job = SearchBenchmarkJob(
+        num_rows=() if library else numbers(moments),
+        kinds=[name.strip() for name in kinds.split(",")],
+        library=library,
+        dim=dim,
+        recall=recall,
+        seed=seed,
+        directory=directory,
+    )
+    with shown_progress() as progress:
+        result = bench_search(job, progress)
+    _write(result, out, plot)
+    if as_json:
+        print_json(result.record())
+    else:
+        _print(result)
+
+
+def numbers(text: str) -> list[int]:
+    """`1e4,3e5` or `1e4..1e6`, which means 1e4, 1e5 and 1e6.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    found = _RANGE.fullmatch(text)
+    try:
+        if found is None:
+            return [int(float(it)) for it in text.split(",")]
+        made, last = [int(float(found["first"]))], int(float(found["last"]))
+        while made[-1] * 10 <= last:
+            made.append(made[-1] * 10)
+    except (ValueError, OverflowError) as error:
+        raise UsageError(f"--moments {text}: are no numbers.", hint="Write 1e4,1e5 or 1e4..1e6.") from error
+    return made
+
+
+def _write(result: SearchBenchmark, out: Path | None, plot: Path | None) -> None:
+    try:
+        if out is not None:
+            out.write_text(json.dumps(result.record(), indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise AvsearchError(f"{out}: cannot be written ({error.strerror}).", hint="Name another file.") from error
+    if plot is not None:
+        from avsearch.bench.search_plot import plot as draw
+
+        draw(result, plot)
+
+
+def _print(result: SearchBenchmark) -> None:
+    from avsearch.bench.search_result import COLUMNS
+
+    print_line(f"{result.date}: {result.machine}")
+    print_line(f"{result.source} moments, {result.dim} numbers each; recall@30 of {result.target} asked for")
+    print_line("")
+    print_table(COLUMNS, [run.row() for run in result.runs], right=COLUMNS[3:])
+    print_line(f"At most {size_of(result.peak_rss_bytes)} of memory, mapped files included.")
+    for line in result.left_out:
+        say(f"Left out: {line}.")

@@ -1,0 +1,1 @@
+"""Approximate search: structures that faiss builds over segments, derived from them and never needed."""
