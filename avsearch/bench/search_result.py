@@ -132,4 +132,15 @@ class SearchBenchmark:
         """Everything as a JSON object."""
         runs = [asdict(run) | {"ratios": run.ratios} for run in self.runs]
         told = {"schema_version": SCHEMA_VERSION, "benchmark": "search", "measured_on": str(self.machine)}
-        return told | asdict(self) | {"runs": runs}
+        return told | asdict(self) | {"runs": runs, "figures": self._figures()}
+
+    def _figures(self) -> list[dict[str, Any]]:
+        """What a report shows (`avsearch evaluate --include`)."""
+        figures = []
+        for run in self.runs:
+            what = f"{run.kind}, {run.num_rows} {run.find} moments"
+            figures += [
+                {"name": f"{what}: one query", "unit": "ms", "median": round(run.single.p50_ms, 4)},
+                {"name": f"{what}: recall@30", "median": round(run.lowest_recall, 4)},
+            ]
+        return figures
