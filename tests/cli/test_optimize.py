@@ -10,7 +10,9 @@ from avsearch.library import Batch, open_library
 from avsearch.moments import SECOND_US, MediaInfo, MediaKind, Modality
 from avsearch.vectors import Rows
 from avsearch.vectors.ann import choosing, kinds
+from avsearch.vectors.ann.approximate import Approximate
 from tests.cli.command import here, objects
+from tests.vectors.ann.made import clustered
 
 
 @pytest.fixture
