@@ -29,11 +29,11 @@ from avsearch.errors import AvsearchError, UsageError
 from avsearch.library import open_library
 from avsearch.moments import Modality, Progress
 from avsearch.vectors import Rows
-from avsearch.vectors.ann.choosing import over
+from avsearch.vectors.ann.choosing import judged, over
 from avsearch.vectors.ann.kinds import kind_of
 from avsearch.vectors.ann.record import Tuning
 from avsearch.vectors.ann.structure import build
-from avsearch.vectors.ann.tuning import RECALL_K, Asked, ask_all, recalls, tune
+from avsearch.vectors.ann.tuning import RECALL_K, Asked, ask_all, tune
 from avsearch.vectors.backend import load_faiss
 from avsearch.vectors.exact import nearest
 from avsearch.vectors.resident import Resident
@@ -190,11 +190,11 @@ def _index_way(
     tuning = tune(search, asked[0], job.recall)
     if tuning is None:
         return f"does not reach a recall of {job.recall}"
+    tuning, recall = judged(search, tuning, asked[1], job.recall)
     search = search.tuned(tuning)
     with tempfile.TemporaryDirectory(prefix="avsearch-bench-", dir=job.directory) as folder:
         structure.write(Path(folder) / "index")
         num_bytes = (Path(folder) / "index").stat().st_size
-    recall = recalls(search, asked[1])
     return _Way(name, partial(search.nearest, k=RECALL_K), recall, build_s, num_bytes, tuning)
 
 

@@ -119,7 +119,7 @@ def _try(
     tuning = tune(approximate, asked[0], wanted.recall)
     if tuning is None:
         return f"{kind.name}: does not reach a recall of {wanted.recall}", None
-    tuning, recall = _judged(approximate, tuning, asked[1], wanted.recall)
+    tuning, recall = judged(approximate, tuning, asked[1], wanted.recall)
     queries = asked[1][-1].queries
     ways = (partial(exact.nearest, segments, k=RECALL_K), partial(approximate.tuned(tuning).nearest, k=RECALL_K))
     exact_s, approximate_s = seconds_of(ways, queries)
@@ -132,7 +132,7 @@ def _try(
     return told, Choice(structure, tuning, measured)
 
 
-def _judged(
+def judged(
     approximate: Approximate, tuning: Tuning, asked: Sequence[Asked], target: float
 ) -> tuple[Tuning, dict[str, float]]:
     """Recall by queries that nothing was tuned on; where it falls short, effort is added."""
