@@ -136,12 +136,13 @@ def query(
     with ExitStack() as stack:
         terms = asked.terms(stack)
         wanted = Query(Modality(find), terms, k, where, per_media, min_score, exclude_self, duplicates, exact)
-        answers, failures = _answers(library_directory(library), asked, wanted, device)
-        write_answers(answers, outputs, library_directory(library), is_batch=asked.is_batch)
-    _tell_failures(failures)
+        _answer(library_directory(library), asked, wanted, device, outputs)
 
 
-def _tell_failures(failures: Sequence[Failed]) -> None:
+def _answer(directory: Path, asked: _Words, wanted: Query, device: str, outputs: Outputs) -> None:
+    """Ask, tell what was found, and which files could not ask."""
+    answers, failures = _answers(directory, asked, wanted, device)
+    write_answers(answers, outputs, directory, is_batch=asked.is_batch)
     if failures:
         say(f"{counted(len(failures), 'file')} could not ask:")
         list_failures(failures)

@@ -1,18 +1,13 @@
 """`avsearch library optimize`, and what other commands say of it."""
 
-import numpy as np
 import pytest
 
-from avsearch.catalog import FileState, IndexedMedia, State
 from avsearch.cli.library.optimize import memory_bytes
 from avsearch.errors import UsageError
-from avsearch.library import Batch, open_library
-from avsearch.moments import SECOND_US, MediaInfo, MediaKind, Modality
-from avsearch.vectors import Rows
 from avsearch.vectors.ann import choosing, kinds
 from avsearch.vectors.ann.approximate import Approximate
 from tests.cli.command import here, objects
-from tests.vectors.ann.made import clustered
+from tests.vectors.ann.large import grow
 
 
 @pytest.fixture
@@ -20,16 +15,7 @@ def large(own_library, monkeypatch):
     """The films, and two thousand made-up moments of each modality, which count as many."""
     monkeypatch.setattr(kinds, "SMALLEST_ROWS", 500)
     monkeypatch.setattr(choosing, "WORTH", 0.0)
-    rng = np.random.default_rng(0)
-    with open_library(own_library).writer() as writer:
-        (root,) = writer.catalog.roots()
-        info = MediaInfo(MediaKind.SOUND, 2000 * SECOND_US, 0, "wav", video=None, audio=None)
-        (own,) = writer.reserve_media_ids(1)
-        time_us = np.arange(2000) * SECOND_US
-        rows = {side: Rows(clustered(rng, 2000, dim=128), np.full(2000, own), time_us) for side in Modality}
-        file = FileState(root.id, b"made.wav", 100, 1, State.INDEXED, "", own)
-        writer.publish(Batch(media=(IndexedMedia(own, "made", info),), rows=rows, files=(file,)))
-    return own_library, f"{own}:audio:7000000"
+    return own_library, f"{grow(own_library)}:audio:7000000"
 
 
 def test_an_index_is_used_told_about_and_left_out_when_asked(large, monkeypatch):

@@ -9,10 +9,15 @@ import pytest
 
 from avsearch.errors import LibraryError
 from avsearch.library import compact, create_library, open_library, remove
+from avsearch.library.optimize import optimize
 from avsearch.moments import Silent
+from avsearch.vectors.ann import choosing, kinds
+from avsearch.vectors.ann.approximate import Approximate
+from avsearch.vectors.ann.choosing import Wanted
 from indexer.build import IndexJob, index
 from tests.media.clips import tones, write_wav
 from tests.tiny import make_film, tiny_weights
+from tests.vectors.ann.large import grow
 from tests.web.serving import TOKEN, await_ready, running, until
 
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -40,6 +45,29 @@ def test_what_is_indexed_meanwhile_is_found_without_a_restart(own_library, own_f
         until(lambda: server.get("/v1/library").json()["generation"] != before["generation"])
         assert "new.mp4" in names(server)
         assert server.get("/v1/library").json()["media"]["video"] == before["media"]["video"] + 1
+
+
+def test_an_index_is_taken_up_without_a_restart_and_left_out_when_asked(own_library, tmp_path, monkeypatch):
+    monkeypatch.setattr(kinds, "SMALLEST_ROWS", 500)
+    monkeypatch.setattr(choosing, "WORTH", 0.0)
+    media_id = grow(own_library)
+    asked = []
+    real = Approximate.nearest
+    monkeypatch.setattr(Approximate, "nearest", lambda *given, **wishes: asked.append(1) or real(*given, **wishes))
+    with running(own_library, tmp_path / "cache") as server:
+        before = server.get("/v1/library").json()["generation"]
+
+        def hits(**wishes):
+            term = {"moment_id": f"{media_id}:audio:7000000"}
+            return server.search("audio", term, k=3, duplicates=True, **wishes)["hits"]
+
+        truth = hits()
+        optimize(open_library(own_library), Wanted(0.9), progress=Silent())
+        until(lambda: hits()[0] == truth[0] and asked)
+        assert server.get("/v1/library").json()["generation"] != before
+        asked.clear()
+        assert hits(exact=True) == truth
+        assert asked == []
 
 
 def test_labels_alone_change_no_generation_and_are_told(own_library, own_footage, tmp_path):
