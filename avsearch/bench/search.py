@@ -43,7 +43,7 @@ BATCH = 32
 NUM_SINGLE, NUM_BATCHES = 200, 12
 MOST_S = 60.0  # of asking one set of moments; fewer queries are asked where they take longer
 _READ_BYTES = 256 << 20
-_MEMORY_SHARE = 4  # of the machine's memory one part, that rows may take to be held as well as mapped
+_MEMORY_SHARE = 8  # of the memory one part, that rows may take to be held beside being mapped
 
 Ask: TypeAlias = Callable[[NDArray[np.float32]], object]
 Segments: TypeAlias = Mapping[Modality, Sequence[Rows]]
