@@ -7,6 +7,7 @@
     ├── WeightsError     a weights file cannot be used
     ├── TrainingError    a training run cannot start or go on
     └── LibraryError     a library cannot be opened, read or written
+        └── StorageError the store that holds its segments cannot be reached, which says nothing about them
 
 `ValueError` and `assert` are for programmers. A bad file among many is a value, `moments.Failed`.
 """
@@ -55,3 +56,7 @@ class TrainingError(AvsearchError):
 
 class LibraryError(AvsearchError):
     """A library is missing, busy, damaged or made by something else."""
+
+
+class StorageError(LibraryError):
+    """A store of objects does not answer, or refuses; what lies there is neither lost nor damaged by that."""

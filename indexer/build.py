@@ -42,6 +42,7 @@ class IndexJob:
         retry_failed: read files again that failed before.
         device: where the encoder runs.
         database_url: of the catalog of a library that is made.
+        segments_url: of the store that is to hold the segments of a library that is made.
         gap_us: microseconds between image moments beyond which frames are decoded exactly.
     """
 
@@ -54,6 +55,7 @@ class IndexJob:
     retry_failed: bool = False
     device: str = "auto"
     database_url: str | None = None
+    segments_url: str | None = None
     gap_us: int = GAP_US
 
 
@@ -109,7 +111,7 @@ def index(job: IndexJob, tell: Listener, stop: threading.Event | None = None) ->
     """
     began, stop = time.monotonic(), stop or threading.Event()
     labels = _labels(job.manifest)
-    library = open_or_create(Place(job.library, job.model, job.database_url, job.paths))
+    library = open_or_create(Place(job.library, job.model, job.database_url, job.segments_url, job.paths))
     with library.indexer() as writer:
         if job.model is not None:
             writer.use_encoder(job.model)

@@ -25,12 +25,14 @@ class Place:
         library: its directory.
         model: weights file for its encoder; None goes on with the one that it has.
         database_url: of the catalog of a library that is made.
+        segments_url: of the store that is to hold its segments.
         paths: what is to be indexed, for what is said about it.
     """
 
     library: Path
     model: Path | None
     database_url: str | None
+    segments_url: str | None
     paths: Sequence[Path]
 
 
@@ -47,7 +49,7 @@ def open_or_create(place: Place) -> Library:
         raise _no_encoder(place)
     read_usable_header(place.model)  # a weights file that cannot be used leaves no empty library behind
     try:
-        return create_library(place.library, database_url=place.database_url)
+        return create_library(place.library, database_url=place.database_url, segments_url=place.segments_url)
     except LibraryError:
         if not _is_made_by_another(place.library):
             raise
@@ -59,6 +61,10 @@ def _open(place: Place) -> Library:
     if place.database_url and _public_url(place) != library.layout.database.public_url:
         raise LibraryError(
             f"{place.library}: the library has its catalog in another database.", hint="Leave --database out."
+        )
+    if place.segments_url and place.segments_url.rstrip("/") != library.layout.config.segments:
+        raise LibraryError(
+            f"{place.library}: the library has its segments elsewhere.", hint="Leave --segments out."
         )
     if place.model is None and library.catalog.active_encoder() is None:
         raise _no_encoder(place)

@@ -79,8 +79,8 @@ def repair(job: RepairJob, tell: Listener, stop: threading.Event | None = None) 
         stop: once it is set, no file is begun, and what is finished is committed.
 
     Raises:
-        LibraryError: the catalog is damaged, the segments' folder is not there, the model is none of the library's
-            encoders, or the library cannot be written.
+        LibraryError: the catalog is damaged, the segments' folder or store is not there, the model is none of the
+            library's encoders, or the library cannot be written.
         WeightsError: the model cannot be used.
     """
     began, library = time.monotonic(), open_library(job.library)
@@ -148,11 +148,7 @@ class _Repairing:
 
     def drop_damaged(self, writer: Writer) -> None:
         """Give up segments that are damaged or missing."""
-        if not self.library.layout.segments.is_dir():
-            raise LibraryError(
-                f"{self.library.layout.segments}: the folder of segments is not there.",
-                hint="Mount its disk, and run the same command again; if it is lost, make an empty one.",
-            )
+        self.library.layout.shelf.require()
         damaged = damaged_segments(self.library)
         if damaged and self.stop.is_set():
             self.is_cut_off = True

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.object_store import running_store
 from tests.postgres import new_database, running_server
 
 MOST_BYTES = 12 << 30  # of memory that a process of the tests may write to
@@ -38,6 +39,22 @@ def postgres_database(postgres_url):
     """The URL of an empty database on PostgreSQL, which goes with the test."""
     with new_database(postgres_url) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def object_server():
+    """An S3 server on this machine, for all tests of a run."""
+    with running_store() as store:
+        yield store
+
+
+@pytest.fixture
+def object_store(object_server, monkeypatch):
+    """The same, with an environment that names it, and nothing that goes wrong yet."""
+    for name, value in object_server.environment().items():
+        monkeypatch.setenv(name, value)
+    yield object_server
+    object_server.fault = lambda _request: None
 
 
 def pytest_generate_tests(metafunc):

@@ -70,6 +70,19 @@ def test_the_commands_of_the_search_page_do_what_they_say(folder):
     assert Path("hits.edl").read_text().startswith("TITLE: still.jpg")
 
 
+def test_the_commands_of_the_storage_page_keep_the_vectors_on_s3(folder, object_store, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    object_store.add_bucket("archive")
+    (shown,) = blocks("storage.md", "console")
+    lines = [line[2:] for line in shown.splitlines()]
+    assert len(lines) == 7
+    told = {line.split(" --library")[0]: run(line) for line in lines}
+    assert told["avsearch query still.jpg --find audio"].count("film") == 3
+    assert "in s3://archive/lib" in told["avsearch library status"].replace("\n", "")
+    assert len(object_store.objects("lib/", "archive")) == 3
+    assert not Path("lib/segments").exists()
+
+
 def test_the_examples_of_the_python_page_run_one_after_another(folder, capsys):
     names = {}
     for block in blocks("api.md", "python"):

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avsearch.moments import SECOND_US, Modality
-from avsearch.vectors import Rows, map_segment, write_segment
+from avsearch.vectors import LocalShelf, Rows, write_segment
 
 MEDIA_ROWS = 50
 SEGMENT_ROWS = 100_000  # about what `library compact` leaves
@@ -33,7 +33,7 @@ def made_segments(directory: Path, num_rows: int, dim: int, seed: int) -> dict[M
         dim: of the vectors.
         seed: of everything.
     """
-    rng = np.random.default_rng(seed)
+    shelf, rng = LocalShelf(directory), np.random.default_rng(seed)
     spread = (np.arange(1, dim + 1) ** -_DECAY).astype(np.float32)
     clusters = _unit(_noise(rng, max(num_rows // _CLUSTER_ROWS, 20), spread))
     counts = {Modality.IMAGE: num_rows, Modality.AUDIO: min(NUM_ASKING, num_rows)}
@@ -43,8 +43,8 @@ def made_segments(directory: Path, num_rows: int, dim: int, seed: int) -> dict[M
         made[modality] = []
         for rows in _segments(rng, clusters, spread, count, is_other=modality is Modality.AUDIO):
             kept = Rows(rows.vector.astype(dtype), rows.media_id, rows.start_us)
-            written = write_segment(directory, kept, modality=modality, fingerprint=_FINGERPRINT)
-            made[modality].append(map_segment(directory / written.name, written))
+            written = write_segment(shelf, kept, modality=modality, fingerprint=_FINGERPRINT)
+            made[modality].append(shelf.map(written))
     return made
 
 

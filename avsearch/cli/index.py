@@ -40,6 +40,16 @@ Database = Annotated[
         show_default="a file in the library",
     ),
 ]
+Segments = Annotated[
+    str | None,
+    typer.Option(
+        "--segments",
+        metavar="URL",
+        help="Where a new library keeps its vectors, as s3://BUCKET/FOLDER, or in whatever else fsspec reaches. "
+        "Credentials come from the environment.",
+        show_default="a folder in the library",
+    ),
+]
 AudioStream = Annotated[
     int | None,
     typer.Option(
@@ -68,6 +78,7 @@ def index(
     library: LibraryOption = None,
     model: Model = None,
     database: Database = None,
+    segments: Segments = None,
     manifest: ManifestOption = None,
     audio_stream: AudioStream = None,
     max_gap: MaxGap = 2.0,
@@ -97,6 +108,7 @@ def index(
         retry_failed=retry_failed,
         device=device,
         database_url=database,
+        segments_url=segments,
         gap_us=round(max_gap * SECOND_US),
     )
     raise typer.Exit(_run(job, watch=watch, as_json=as_json))

@@ -13,13 +13,13 @@ from itertools import groupby
 import numpy as np
 
 from avsearch.catalog import CatalogWriter, EncoderRecord, NewSegment, Replacement, SegmentRecord
-from avsearch.errors import LibraryError
+from avsearch.errors import LibraryError, StorageError
 from avsearch.library.layout import Layout
 from avsearch.library.nearby import drop_useless
 from avsearch.library.store import Library, segment_file
 from avsearch.library.writer import write_new_segment
 from avsearch.moments import Progress
-from avsearch.vectors import map_segment, merge_rows
+from avsearch.vectors import merge_rows
 
 MIN_BYTES = 16 << 20  # a segment of this size is large enough to stay as it is
 MAX_BYTES = 64 << 20  # segments are merged up to this size
@@ -139,12 +139,16 @@ def _replace(layout: Layout, catalog: CatalogWriter, merge: Sequence[Source], fo
     names = tuple(source.record.name for source in merge)
     catalog.replace_segments(Replacement(names, new, forgotten))
     for name in names:
-        layout.segment_path(name).unlink(missing_ok=True)
+        layout.shelf.delete(name)
 
 
 def _write_merged(layout: Layout, merge: Sequence[Source]) -> NewSegment:
     try:
-        mapped = [map_segment(layout.segment_path(it.record.name), segment_file(it.record)) for it in merge]
+        files = [segment_file(it.record) for it in merge]
+        layout.shelf.gather(files)
+        mapped = [layout.shelf.map(file) for file in files]
+    except StorageError:
+        raise
     except LibraryError as error:
         raise LibraryError(error.message, hint="Run `avsearch library repair`, then compact again.") from error
     media_ids = {media_id for source in merge for media_id in source.rows_of_media}
@@ -168,6 +172,6 @@ def _drop_encoder(layout: Layout, catalog: CatalogWriter, encoder: EncoderRecord
     made = [record for record in catalog.all_segments() if record.fingerprint == encoder.fingerprint]
     (catalog.forget_vectors if is_kept else catalog.forget_encoder)(encoder)
     for record in made:
-        layout.segment_path(record.name).unlink(missing_ok=True)
+        layout.shelf.delete(record.name)
     if not is_kept:
         layout.encoder_path(encoder.fingerprint).unlink(missing_ok=True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 
 from avsearch.catalog import Database, find_database
 from avsearch.errors import LibraryError
-from avsearch.vectors import write_durably
+from avsearch.remote import check_url, is_url
+from avsearch.vectors import LocalShelf, RemoteShelf, Shelf, write_durably
 
 FORMAT_VERSION = 1
 CONFIG_NAME = "library.json"
@@ -30,7 +32,7 @@ class Config:
     Attributes:
         library_id: stands in the catalog too, so that no library takes another's catalog for its own.
         database_url: never with a password.
-        segments: the folder of segments.
+        segments: the folder of segments, or the URL of a place in a store; never with credentials.
     """
 
     library_id: str
@@ -53,9 +55,13 @@ class Layout:
     def database(self) -> Database:
         return find_database(self.config.database_url, self.directory)
 
-    @property
-    def segments(self) -> Path:
-        return self.directory / self.config.segments
+    @cached_property
+    def shelf(self) -> Shelf:
+        """Where the segments lie."""
+        place = self.config.segments
+        if is_url(place):
+            return RemoteShelf(check_url(place), self.config.library_id)
+        return LocalShelf(self.directory / place)
 
     @property
     def encoders(self) -> Path:
@@ -65,9 +71,6 @@ class Layout:
     def ann(self) -> Path:
         """Indexes for approximate search, derived from segments; perhaps not there."""
         return self.directory / ANN_NAME
-
-    def segment_path(self, name: str) -> Path:
-        return self.segments / name
 
     def encoder_path(self, fingerprint: str) -> Path:
         return self.encoders / f"{fingerprint}.safetensors"

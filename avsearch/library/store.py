@@ -34,10 +34,11 @@ from avsearch.library.layout import (
     write_layout,
 )
 from avsearch.library.lock import write_lock
-from avsearch.library.orphans import find_orphans, segments_there, unnamed
+from avsearch.library.orphans import sweep, sweep_orphans, what_lies_there
 from avsearch.library.writer import Writer
 from avsearch.moments import Modality
-from avsearch.vectors import Rows, SegmentFile, map_segment
+from avsearch.remote import check_url
+from avsearch.vectors import Rows, SegmentFile
 
 _NUM_TRIES = 5  # as often a compact may come in between
 _OWN_NAMES = (ANN_NAME, CATALOG_NAME, CONFIG_NAME, ENCODERS_NAME, LOCK_NAME, SEGMENTS_NAME)
@@ -126,8 +127,7 @@ class Library:
         with write_session(self._database, library_id, doing=doing) as engine, write_lock(self.directory):
             catalog = CatalogWriter(engine)
             catalog.check(library_id)  # it may have been upgraded since it was opened
-            for orphan in find_orphans(self._layout, catalog):
-                orphan.unlink()
+            sweep_orphans(self._layout, catalog)
             yield Writer(self._layout, catalog)
 
     @contextmanager
@@ -143,7 +143,7 @@ class Library:
             with self.writer("index") as writer:
                 yield writer
             return
-        there = segments_there(self._layout)  # before it is asked who else is there, who can only add new ones
+        there = what_lies_there(self._layout)  # before it is asked who else is there, who can only add new ones
         library_id = self._layout.config.library_id
         self.catalog.check(library_id)
         with (
@@ -151,43 +151,49 @@ class Library:
             write_lock(self.directory, is_alone=False),
         ):
             if catalog.is_alone():
-                for orphan in unnamed(there, self._layout, catalog):
-                    orphan.unlink(missing_ok=True)
+                sweep(there, self._layout, catalog)
             yield Writer(self._layout, catalog)
 
     def _map_all(self, snapshot: Snapshot, modalities: Sequence[Modality]) -> View:
         named = {record.name for record in snapshot.segments}
         self._mapped = {name: rows for name, rows in self._mapped.items() if name in named}
+        new = [it for it in snapshot.segments if it.modality in modalities and it.name not in self._mapped]
+        self._layout.shelf.gather([segment_file(record) for record in new])
         return View(snapshot, {modality: tuple(self.segments(snapshot, modality)) for modality in modalities})
 
     def _map(self, record: SegmentRecord) -> Rows:
         rows = self._mapped.get(record.name)
         if rows is None:
-            rows = map_segment(self._layout.segment_path(record.name), segment_file(record))
+            rows = self._layout.shelf.map(segment_file(record))
             self._mapped[record.name] = rows
         return rows
 
 
-def create_library(directory: Path, *, database_url: str | None = None) -> Library:
+def create_library(directory: Path, *, database_url: str | None = None, segments_url: str | None = None) -> Library:
     """Make an empty library in a directory that is empty or does not exist.
 
     Args:
         directory: where it will lie.
         database_url: of its catalog; by default an SQLite file in it. A password is used now and not kept:
             later it comes from PGPASSWORD or ~/.pgpass.
+        segments_url: of the place in a store that is to hold its segments, and nothing else; by default a folder
+            in it. Credentials come from the environment.
 
     Raises:
+        StorageError: the place cannot be reached, or something lies there.
         LibraryError: there is one already, something else is there, or it cannot be written.
     """
     from avsearch.catalog.migrate import create_catalog  # noqa: PLC0415  (Alembic: a quarter of a second)
 
     directory = directory.absolute()
     database = find_database(database_url or CATALOG_URL, directory)
-    layout = Layout(directory, Config(library_id=uuid4().hex, database_url=database.public_url))
+    segments = check_url(segments_url) if segments_url else SEGMENTS_NAME
+    layout = Layout(directory, Config(uuid4().hex, database_url=database.public_url, segments=segments))
     _make_folders(layout)
     with write_lock(directory):
         if (directory / CONFIG_NAME).exists():
             raise LibraryError(f"{directory}: there is a library already.", hint="Open it, or name another.")
+        layout.shelf.take()
         create_catalog(database, layout.config.library_id)
         write_layout(layout)
     return Library(layout, database)
@@ -241,8 +247,9 @@ def _make_folders(layout: Layout) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
         strangers = [path for path in directory.iterdir() if not path.name.startswith(_OWN_NAMES)]
-        for folder in () if strangers else (layout.segments, layout.encoders):
-            folder.mkdir(exist_ok=True)
+        for folder in () if strangers else (layout.shelf.folder, layout.encoders):
+            if folder is not None:
+                folder.mkdir(exist_ok=True)
     except OSError as error:
         raise LibraryError(
             f"{directory}: a library cannot be made here ({error.strerror}).", hint="Name another directory."

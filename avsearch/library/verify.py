@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from avsearch.catalog import EncoderRecord, SegmentRecord
-from avsearch.errors import LibraryError, WeightsError
+from avsearch.errors import LibraryError, StorageError, WeightsError
 from avsearch.library.nearby import faults
 from avsearch.library.orphans import find_orphans
 from avsearch.library.store import Library, segment_file
 from avsearch.models.weights import verify_weights
-from avsearch.vectors import Rows, count_by_media, map_segment
+from avsearch.vectors import Rows, count_by_media
 from avsearch.vectors.segments import fault_in_order, fault_in_vectors
 
 _REPAIR = "run `avsearch library repair`"
@@ -45,7 +44,7 @@ def verify(library: Library) -> list[Problem]:
         localizer = library.catalog.localizer()
         if localizer is not None and localizer not in encoders:
             problems += _verify_weights(library, localizer, _RESTORE_LOCALIZER)
-        problems += [_problem(sentence, _REPAIR) for _, sentence in _damage(library)]
+        problems += _verify_segments(library)
         problems += [_problem(sentence, _OPTIMIZE) for sentence in faults(library)]
     except LibraryError as error:
         return [_problem(error.message, _RESTORE_CATALOG)]
@@ -56,13 +55,17 @@ def damaged_segments(library: Library) -> list[SegmentRecord]:
     """The segments that are missing or not what the catalog says; what was in them has to be made again.
 
     Raises:
-        LibraryError: the catalog cannot be read.
+        LibraryError: the catalog cannot be read, or the store of the segments does not answer.
     """
     return list(dict.fromkeys(record for record, _ in _damage(library)))
 
 
-def orphans(library: Library) -> list[Path]:
-    """Files that no row names; the next writer removes them. They are no problem."""
+def orphans(library: Library) -> list[str]:
+    """Paths and addresses of what no row names; the next writer removes it. It is no problem.
+
+    Raises:
+        StorageError: the store of the segments does not answer.
+    """
     return find_orphans(library.layout, library.catalog)
 
 
@@ -86,6 +89,17 @@ def _lost_vectors(library: Library, encoder: EncoderRecord) -> list[Problem]:
     ]
 
 
+def _verify_segments(library: Library) -> list[Problem]:
+    """What is wrong with them, as far as the place where they lie answers."""
+    problems: list[Problem] = []
+    try:
+        for _, sentence in _damage(library):
+            problems.append(_problem(sentence, _REPAIR))
+    except StorageError as error:
+        problems.append(Problem(str(error)))
+    return problems
+
+
 def _damage(library: Library) -> Iterator[tuple[SegmentRecord, str]]:
     """Segments with a sentence that names the file and what is wrong; one compacted meanwhile is in order."""
     for record in library.catalog.all_segments():
@@ -96,15 +110,17 @@ def _damage(library: Library) -> Iterator[tuple[SegmentRecord, str]]:
 
 
 def _faults(library: Library, record: SegmentRecord, counts: Mapping[int, int]) -> list[str]:
-    path = library.layout.segment_path(record.name)
+    shelf = library.layout.shelf
     try:
-        rows = map_segment(path, segment_file(record))
+        rows = shelf.reread(segment_file(record))
+    except StorageError:  # a store that does not answer has lost nothing
+        raise
     except LibraryError as error:
         return [error.message]
     found = [f"its rows {fault}" for fault in (fault_in_vectors(rows), fault_in_order(rows)) if fault]
     if not _is_named_right(library, rows, counts):
         found.append("its media are not those that the catalog names")
-    return [f"{path}: {phrase}" for phrase in found]
+    return [f"{shelf.address(record.name)}: {phrase}" for phrase in found]
 
 
 def _is_named_right(library: Library, rows: Rows, counts: Mapping[int, int]) -> bool:
@@ -120,7 +136,7 @@ def _uncovered(library: Library, encoder: EncoderRecord) -> list[Problem]:
     counts = {record.name: library.catalog.rows_of_media(record.name) for record in made}
     covered = library.catalog.covered_media(encoder.id)
     return [
-        _problem(f"{library.layout.segment_path(name)}: its media are not covered by {encoder}", _RESTORE_CATALOG)
+        _problem(f"{library.layout.shelf.address(name)}: its media are not covered by {encoder}", _RESTORE_CATALOG)
         for name, of_media in counts.items()
         if of_media.keys() - covered
     ]

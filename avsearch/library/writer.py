@@ -152,7 +152,7 @@ class Writer:
             if self.catalog.publish(publication, basis):
                 return basis.lost
             for segment in publication.segments:  # of contents that are known by now
-                self._layout.segment_path(segment.record.name).unlink(missing_ok=True)
+                self._layout.shelf.delete(segment.record.name)
 
     def publish_rows(
         self, encoder: EncoderRecord, rows: Mapping[Modality, Rows], *, media_ids: Sequence[int]
@@ -179,7 +179,7 @@ class Writer:
         """
         self.catalog.drop_segments([record.name for record in records])
         for record in records:
-            self._layout.segment_path(record.name).unlink(missing_ok=True)
+            self._layout.shelf.delete(record.name)
 
     def _prepared(self, batch: Batch, basis: Basis) -> Publication:
         """What is new of a batch; its segments are on the disk."""
@@ -238,12 +238,12 @@ class Writer:
 
 
 def write_new_segment(layout: Layout, rows: Rows, *, modality: Modality, fingerprint: str) -> NewSegment:
-    """Put rows on the disk as a segment that no row of the catalog names yet.
+    """Put rows where the segments lie, as one that no row of the catalog names yet.
 
     Raises:
         LibraryError: the vectors are unusable, or the disk refuses.
     """
-    written = write_segment(layout.segments, rows, modality=modality, fingerprint=fingerprint)
+    written = write_segment(layout.shelf, rows, modality=modality, fingerprint=fingerprint)
     record = SegmentRecord(
         name=written.name,
         modality=written.modality,

@@ -2,6 +2,7 @@
 
 from avsearch.vectors.durable import copy_durably, write_durably, written_aside
 from avsearch.vectors.ranges import rows_of_media
+from avsearch.vectors.remote_shelf import RemoteShelf
 from avsearch.vectors.segments import (
     Rows,
     SegmentFile,
@@ -9,12 +10,15 @@ from avsearch.vectors.segments import (
     map_segment,
     merge_rows,
     rows_at,
-    write_segment,
 )
+from avsearch.vectors.shelf import LocalShelf, Shelf, write_segment
 
 __all__ = [
+    "LocalShelf",
+    "RemoteShelf",
     "Rows",
     "SegmentFile",
+    "Shelf",
     "copy_durably",
     "count_by_media",
     "map_segment",

@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 
 from avsearch.errors import LibraryError
 from avsearch.moments import Modality
-from avsearch.vectors.durable import write_durably
 from avsearch.vectors.header import FORMAT_VERSION, SegmentHeader, parse_header
 
 SUFFIX = ".safetensors"
@@ -77,17 +76,16 @@ class SegmentFile:
     checksum: str
 
 
-def write_segment(directory: Path, rows: Rows, *, modality: Modality, fingerprint: str) -> SegmentFile:
-    """Write rows, sorted by media and time, as a new file under a name of its own.
+def encode_segment(rows: Rows, *, modality: Modality, fingerprint: str) -> tuple[SegmentFile, bytes]:
+    """Rows, sorted by media and time, as a file under a name of its own; all of its bytes.
 
     Args:
-        directory: where segments lie.
         rows: at least one; no moment twice.
         modality: of all of them.
         fingerprint: of the encoder that made the vectors.
 
     Raises:
-        LibraryError: the vectors are not finite unit rows, or the file cannot be written.
+        LibraryError: the vectors are not finite unit rows.
     """
     if fault := fault_in_vectors(rows):
         raise LibraryError(f"The encoder gave vectors that {fault}.", hint="Train it anew, or index with another.")
@@ -99,10 +97,8 @@ def write_segment(directory: Path, rows: Rows, *, modality: Modality, fingerprin
     header = SegmentHeader(version=FORMAT_VERSION, modality=modality, fingerprint=fingerprint)
     tensors = {"vector": ordered.vector, "media_id": ordered.media_id, "start_us": ordered.start_us}
     data = safetensors.numpy.save(tensors, metadata=header.metadata())
-    name = uuid4().hex + SUFFIX
-    write_durably(directory / name, [data])
-    return SegmentFile(
-        name=name,
+    written = SegmentFile(
+        name=uuid4().hex + SUFFIX,
         modality=modality,
         fingerprint=fingerprint,
         num_rows=len(rows),
@@ -110,6 +106,7 @@ def write_segment(directory: Path, rows: Rows, *, modality: Modality, fingerprin
         num_bytes=len(data),
         checksum=xxhash.xxh3_128_hexdigest(data),
     )
+    return written, data
 
 
 def map_segment(path: Path, expected: SegmentFile) -> Rows:
@@ -118,19 +115,32 @@ def map_segment(path: Path, expected: SegmentFile) -> Rows:
     Raises:
         LibraryError: it is missing, or is not what the catalog says, to the last bit.
     """
-    data = _read_bytes(path)
+    return check_segment(_read_bytes(path), expected, address=str(path))
+
+
+def check_segment(data: NDArray[np.uint8], expected: SegmentFile, *, address: str) -> Rows:
+    """(B,) uint8 of a segment's file -> its rows, as views.
+
+    Args:
+        data: all bytes of it.
+        expected: what the catalog says.
+        address: where it was read, for messages.
+
+    Raises:
+        LibraryError: it is not what the catalog says, to the last bit.
+    """
     if len(data) != expected.num_bytes:
-        raise _damaged(path, f"it has {len(data)} bytes instead of {expected.num_bytes}")
+        raise _damaged(address, f"it has {len(data)} bytes instead of {expected.num_bytes}")
     if xxhash.xxh3_128_hexdigest(data.data) != expected.checksum:
-        raise _damaged(path, "its checksum is another")
+        raise _damaged(address, "its checksum is another")
     try:
         header, spans = parse_header(data)
         rows = Rows(**{name: span.view(data) for name, span in spans.items()})
     except ValueError as error:
-        raise _damaged(path, str(error)) from error
+        raise _damaged(address, str(error)) from error
     found = (header.modality, header.fingerprint, len(rows), rows.dim)
     if found != (expected.modality, expected.fingerprint, expected.num_rows, expected.dim):
-        raise _damaged(path, "its header contradicts the catalog")
+        raise _damaged(address, "its header contradicts the catalog")
     return rows
 
 
@@ -190,16 +200,21 @@ def count_by_media(rows: Rows) -> Mapping[int, int]:
     return dict(zip(media_ids.tolist(), counts.tolist(), strict=True))
 
 
+def unreadable(address: str, why: str) -> LibraryError:
+    """The error for a segment that is not there, or that cannot be read."""
+    return LibraryError(f"{address}: the segment cannot be read ({why}).", hint=_VERIFY_HINT)
+
+
 def _read_bytes(path: Path) -> NDArray[np.uint8]:
     try:
         if path.stat().st_size > SMALL_BYTES:
             return np.asarray(np.memmap(path, np.uint8, mode="r"))
         data = np.fromfile(path, np.uint8)
     except OSError as error:
-        raise LibraryError(f"{path}: the segment cannot be read ({error.strerror}).", hint=_VERIFY_HINT) from error
+        raise unreadable(str(path), str(error.strerror)) from error
     data.flags.writeable = False
     return data
 
 
-def _damaged(path: Path, why: str) -> LibraryError:
-    return LibraryError(f"{path}: the segment is damaged: {why}.", hint=_VERIFY_HINT)
+def _damaged(address: str, why: str) -> LibraryError:
+    return LibraryError(f"{address}: the segment is damaged: {why}.", hint=_VERIFY_HINT)

@@ -23,7 +23,7 @@ class Stamp:
     Attributes:
         config: library.json; None where it cannot be read.
         catalog: the database and its log; empty where the catalog is on a server.
-        segments: all files of the segments' folder.
+        segments: all files of the segments' folder; empty where they lie in a store.
         ann: the records of indexes.
     """
 
@@ -48,7 +48,7 @@ def read_stamp(directory: Path) -> Stamp:
     return Stamp(
         config=_stamp_of(directory / CONFIG_NAME),
         catalog=tuple(map(_stamp_of, catalog)),
-        segments=_segments(layout.segments),
+        segments=_segments(layout.shelf.folder),
         ann=ann_stamps(layout),
     )
 
@@ -65,7 +65,9 @@ def ann_stamps(layout: Layout) -> frozenset[FileStamp]:
     return frozenset(stamp for stamp in stamps if stamp is not None)
 
 
-def _segments(folder: Path) -> frozenset[FileStamp]:
+def _segments(folder: Path | None) -> frozenset[FileStamp]:
+    if folder is None:
+        return frozenset()
     try:
         with os.scandir(folder) as entries:
             stamps = [_stamp_of(Path(entry.path)) for entry in entries]

@@ -141,7 +141,7 @@ def assert_sound(directory: Path, expected):
     with library.writer():
         assert orphans(library) == []
     named = {record.name for record in library.catalog.all_segments()}
-    assert {path.name for path in library.layout.segments.iterdir()} == named
+    assert {path.name for path in library.layout.shelf.folder.iterdir()} == named
     weights = {f"{encoder.fingerprint}.safetensors" for encoder in library.catalog.encoders()}
     assert {path.name for path in library.layout.encoders.iterdir()} == weights
     return found

@@ -78,7 +78,7 @@ def test_a_disk_that_is_full_of_segments_keeps_what_was_committed_and_answers(
     nursery, clips, weights, all_of_clips, tmp_path
 ):
     library = tmp_path / "library"
-    segments = create_library(library).layout.segments
+    segments = create_library(library).layout.shelf.folder
     mount(segments, 64 << 10)
     try:
         words = ["index", clips, "--library", library, "--model", weights]

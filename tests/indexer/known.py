@@ -81,7 +81,7 @@ def segments_of(directory, fingerprint=None):
     """(path, record) of all segments, or of those that one encoder made."""
     library = open_library(directory)
     return [
-        (library.layout.segment_path(record.name), record)
+        (library.layout.shelf.folder / record.name, record)
         for record in library.catalog.all_segments()
         if fingerprint in {None, record.fingerprint}
     ]

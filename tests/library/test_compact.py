@@ -123,7 +123,7 @@ def test_progress_counts_the_segments_that_are_written_anew(commits):
 
 
 def test_a_damaged_segment_is_named_and_kept_for_repair(thinned):
-    path = thinned.layout.segment_path(thinned.snapshot().segments[4].name)
+    path = thinned.layout.shelf.folder / thinned.snapshot().segments[4].name
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)

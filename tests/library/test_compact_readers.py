@@ -35,7 +35,7 @@ def test_a_reader_whose_snapshot_names_files_that_were_compacted_takes_another(t
 
 def test_a_segment_that_is_missing_though_the_catalog_names_it_is_an_error(commits):
     record = commits.snapshot().segments[0]
-    commits.layout.segment_path(record.name).unlink()
+    (commits.layout.shelf.folder / record.name).unlink()
     with pytest.raises(LibraryError, match=rf"{record.name}.*No such file"):
         commits.view(record.modality)
 

@@ -51,7 +51,7 @@ def padded(library, weights, footage, maker):
 @pytest.mark.parametrize("region", ["length", "header", "padding", "media_id", "start_us", "vector"])
 def test_any_flipped_bits_of_any_part_of_a_segment_are_found_and_never_searched(padded, region):
     record = padded.snapshot().segments[0]
-    path = padded.layout.segment_path(record.name)
+    path = padded.layout.shelf.folder / record.name
     data = path.read_bytes()
     start, end = region_of(data, region)
     assert end > start

@@ -14,7 +14,7 @@ from avsearch.cli.library import app
 from avsearch.library import open_library, verify
 from avsearch.moments import Modality
 from avsearch.schema import metadata
-from avsearch.vectors import Rows, write_segment
+from avsearch.vectors import LocalShelf, Rows, write_segment
 from tests.library.stored import moments
 
 PAGE = (Path(__file__).parents[2] / "docs" / "library.md").read_text()
@@ -41,13 +41,13 @@ def parts(data):
 def test_the_bytes_shown_are_those_of_such_a_segment(tmp_path):
     shown = re.findall(r"^[0-9a-f]{8}  ((?:[0-9a-f]{2} {1,2})+)\|", PAGE, re.MULTILINE)
     rows = Rows(np.eye(2, 4, dtype=np.float32), np.array([7, 7]), np.array([0, 1_000_000]))
-    written = write_segment(tmp_path, rows, modality=Modality.IMAGE, fingerprint="0123456789abcdef" * 2)
+    written = write_segment(LocalShelf(tmp_path), rows, modality=Modality.IMAGE, fingerprint="0123456789abcdef" * 2)
     assert parts(bytes.fromhex("".join(shown))) == parts((tmp_path / written.name).read_bytes())
 
 
 def test_the_three_lines_read_a_segment(library, fill):
     fill("a")
-    path = library.layout.segment_path(library.snapshot().segments[0].name)
+    path = library.layout.shelf.folder / library.snapshot().segments[0].name
     (lines,) = re.findall(r"```python\n(.+?)```", PAGE, re.DOTALL)
     found = {}
     exec(re.sub(r'"LIBRARY.+?"', repr(str(path)), lines), found)

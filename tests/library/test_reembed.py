@@ -237,11 +237,11 @@ def test_lost_vectors_of_one_modality_are_made_again_and_those_of_the_other_stay
     before = moments(filled)
     record = next(one for one in filled.snapshot().segments if one.modality is Modality.AUDIO)
     rows = filled.view(Modality.AUDIO).segments[Modality.AUDIO][0]
-    filled.layout.segment_path(record.name).write_bytes(b"damaged")
+    (filled.layout.shelf.folder / record.name).write_bytes(b"damaged")
     assert damaged_segments(filled) == [record]
     with filled.writer() as writer:
         writer.drop_segments([record])
-        assert not filled.layout.segment_path(record.name).exists()
+        assert not (filled.layout.shelf.folder / record.name).exists()
         active = writer.catalog.active_encoder()
         assert writer.catalog.lost(active.id) == [Lost(media_id, Modality.AUDIO) for media_id in (1, 2, 3)]
         problem = f"The audio vectors that {active} made of 3 media are lost; run `avsearch library repair`."

@@ -221,7 +221,7 @@ def test_a_segment_that_another_one_has_written_and_not_committed_yet_is_not_swe
     encoder = library.catalog.active_encoder()
     rows = rows_of([1], np.random.default_rng(0))
     left = write_new_segment(library.layout, rows, modality=Modality.IMAGE, fingerprint=encoder.fingerprint)
-    path = library.layout.segment_path(left.record.name)
+    path = library.layout.shelf.folder / left.record.name
     taking_in = library.layout.encoders / f"{'0' * 32}.safetensors.aside.partial"
     taking_in.touch()
     with library.indexer():

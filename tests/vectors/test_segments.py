@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from avsearch.errors import LibraryError
 from avsearch.moments import Modality
-from avsearch.vectors import Rows, SegmentFile, map_segment, rows_at, write_segment
+from avsearch.vectors import LocalShelf, Rows, SegmentFile, map_segment, rows_at, write_segment
 from avsearch.vectors.segments import SMALL_BYTES, fault_in_order, fault_in_vectors
 
 FINGERPRINT = "0123456789abcdef0123456789abcdef"
@@ -31,7 +31,7 @@ def unit_rows(num_rows, *, dim=4, dtype=np.float32, num_media=3, seed=0):
 
 
 def write(directory, rows, modality=Modality.IMAGE):
-    return write_segment(directory, rows, modality=modality, fingerprint=FINGERPRINT)
+    return write_segment(LocalShelf(directory), rows, modality=modality, fingerprint=FINGERPRINT)
 
 
 def described(data, *, num_rows=1, dim=2):

@@ -34,6 +34,7 @@ def status(library: LibraryOption = None, as_json: JsonOption = False) -> None:
     found, indexes = opened.catalog.status(), nearby(opened)
     if as_json:
         place = {"library": str(opened.directory), "database": opened.layout.database.public_url}
+        place["segments"] = opened.layout.shelf.place
         print_json(place | {"database_bytes": _database_bytes(opened)} | asdict(found) | _index_record(indexes))
         return
     rows = [*_rows(opened, found), *_index_rows(indexes), *_at_work(found), *_advice(found), *_failures(found)]
@@ -53,7 +54,7 @@ def _rows(library: Library, found: Status) -> list[list[str]]:
         ["hours", f"{found.hours:.2f}"],
         ["moments", _counts(found.moments)],
         ["left out", f"{found.silent_seconds} silent seconds, {found.still_frames} black or frozen frames"],
-        ["segments", f"{found.num_segments} ({size_of(found.segment_bytes)})"],
+        ["segments", f"{found.num_segments} ({size_of(found.segment_bytes)}){_in_a_store(library)}"],
     ]
 
 
@@ -83,6 +84,12 @@ def _index_record(indexes: Mapping[Modality, Nearby]) -> dict[str, Any]:
         for modality, it in indexes.items()
     }
     return {"indexes": told}
+
+
+def _in_a_store(library: Library) -> str:
+    """Where the segments are, unless they are in the library's directory."""
+    shelf = library.layout.shelf
+    return f" in {shelf.place}" if shelf.folder is None else ""
 
 
 def _advice(found: Status) -> list[list[str]]:

@@ -1,0 +1,143 @@
+"""Objects behind a URL, by fsspec: S3, and whatever else it reaches; imported here alone, and late."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from avsearch.errors import StorageError
+from avsearch.remote.failures import may_pass, refusal
+
+WAITS_S = (0.5, 1.0, 2.0, 4.0)  # before a call is tried again, each time longer
+PATIENCE_S = 60.0  # after which it is not tried again, however few the tries were
+LARGEST_PUT_BYTES = 5 << 30  # up to this, S3 takes an object in one request, which leaves it whole or absent
+_URL_HINT = "Give it as s3://BUCKET/FOLDER, or as another address that fsspec knows."
+_CREDENTIALS_HINT = "Leave them out: they are taken from the environment, as AWS_PROFILE or AWS_ACCESS_KEY_ID."
+
+T = TypeVar("T")
+
+
+def is_url(place: str) -> bool:
+    """Whether it is a URL, and no path."""
+    return "://" in place
+
+
+def check_url(url: str) -> str:
+    """The URL as it may be written down.
+
+    Raises:
+        StorageError: it names no place, or it holds credentials.
+    """
+    try:
+        parts = urlsplit(url)
+        has_secret = parts.password is not None or bool(parts.query)
+    except ValueError:
+        parts, has_secret = urlsplit(""), False
+    if has_secret:
+        raise StorageError("The address of a store must not hold credentials.", hint=_CREDENTIALS_HINT)
+    if not (parts.scheme and (parts.netloc or parts.path.strip("/"))) or "::" in url or parts.fragment:
+        raise StorageError(f"{url}: is not the address of a store.", hint=_URL_HINT)
+    return url.rstrip("/")
+
+
+class RemoteStore:
+    """The objects directly below a URL, by name.
+
+    A call that fails is tried again for some seconds, unless trying again cannot help. All of them raise
+    StorageError: the store does not answer, refuses, or there is no such bucket or folder.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def address(self, name: str) -> str:
+        """An object as people write it."""
+        return f"{self.url}/{name}"
+
+    def write(self, name: str, data: bytes) -> None:
+        """Put an object there, in one request where the store takes it so; one of that name is replaced."""
+        try:
+            self._call(lambda: self._files.pipe_file(self._path(name), data, **self._whole))
+        except FileNotFoundError as error:
+            raise StorageError(
+                f"{self.url}: there is no such bucket or folder.", hint="Make it, or name another one."
+            ) from error
+
+    def read(self, name: str) -> bytes | None:
+        """All bytes of an object; None where there is none."""
+        try:
+            data: bytes = self._call(lambda: self._files.cat_file(self._path(name)))
+        except FileNotFoundError:
+            return None
+        return data
+
+    def names(self) -> list[str]:
+        """What lies there, ascending; folders too."""
+        try:
+            paths = self._call(self._list)
+        except FileNotFoundError:
+            return []
+        names = {str(path).rstrip("/").rpartition("/")[2] for path in paths if str(path).rstrip("/") != self._root}
+        return sorted(names)
+
+    def delete(self, name: str) -> None:
+        """Remove an object, if it is there."""
+        try:
+            self._call(lambda: self._files.rm_file(self._path(name)))
+        except FileNotFoundError:
+            return
+
+    @cached_property
+    def _found(self) -> tuple[Any, str]:
+        """The file system of fsspec, and the path in it; nothing is asked of the store yet."""
+        from fsspec.core import url_to_fs  # noqa: PLC0415  (an extra, and seldom needed)
+
+        files, root = url_to_fs(self.url, **_options(self.url))
+        return files, str(root).rstrip("/")
+
+    @property
+    def _files(self) -> Any:  # noqa: ANN401  (fsspec has no types)
+        return self._found[0]
+
+    @property
+    def _root(self) -> str:
+        return self._found[1]
+
+    @property
+    def _whole(self) -> dict[str, int]:
+        """What makes S3's upload one request: the parts of one that was killed would stay, and be paid for."""
+        return {"chunksize": LARGEST_PUT_BYTES} if "s3" in self._files.protocol else {}
+
+    def _path(self, name: str) -> str:
+        return f"{self._root}/{name}"
+
+    def _list(self) -> list[Any]:
+        self._files.invalidate_cache()  # others write there too
+        paths: list[Any] = self._files.ls(self._root, detail=False)
+        return paths
+
+    def _call(self, ask: Callable[[], T]) -> T:
+        """Ask, again and again if need be; that something is not there is an answer."""
+        last = time.monotonic() + PATIENCE_S
+        for wait_s in (*WAITS_S, None):
+            try:
+                return ask()
+            except FileNotFoundError:
+                raise
+            except Exception as error:
+                if wait_s is None or time.monotonic() > last or not may_pass(error):
+                    raise refusal(self.url, error) from error
+            time.sleep(wait_s)
+        raise AssertionError("the last try returns or raises")
+
+
+def _options(url: str) -> dict[str, object]:
+    """What is asked of fsspec for a kind of store: botocore shall not try again too, since tries would multiply."""
+    if not url.startswith(("s3://", "s3a://")):
+        return {}
+    from fsspec.config import conf  # noqa: PLC0415  (as above)
+
+    return {"config_kwargs": {"retries": {"total_max_attempts": 1}, **conf.get("s3", {}).get("config_kwargs", {})}}
