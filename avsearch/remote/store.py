@@ -77,7 +77,7 @@ class RemoteStore:
     def names(self) -> list[str]:
         """What lies there, ascending; folders too."""
         try:
-            paths = self._call(self._list)
+            paths = self._call(lambda: self._files.ls(self._root, detail=False))
         except FileNotFoundError:
             return []
         names = {str(path).rstrip("/").rpartition("/")[2] for path in paths if str(path).rstrip("/") != self._root}
@@ -114,16 +114,12 @@ class RemoteStore:
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}"
 
-    def _list(self) -> list[Any]:
-        self._files.invalidate_cache()  # others write there too
-        paths: list[Any] = self._files.ls(self._root, detail=False)
-        return paths
-
     def _call(self, ask: Callable[[], T]) -> T:
         """Ask, again and again if need be; that something is not there is an answer."""
         last = time.monotonic() + PATIENCE_S
         for wait_s in (*WAITS_S, None):
             try:
+                self._files.invalidate_cache()  # what was listed before is not what is there: others write too
                 return ask()
             except FileNotFoundError:
                 raise
@@ -140,4 +136,5 @@ def _options(url: str) -> dict[str, object]:
         return {}
     from fsspec.config import conf  # noqa: PLC0415  (as above)
 
-    return {"config_kwargs": {"retries": {"total_max_attempts": 1}, **conf.get("s3", {}).get("config_kwargs", {})}}
+    config = {"retries": {"total_max_attempts": 1}, **conf.get("s3", {}).get("config_kwargs", {})}
+    return {"config_kwargs": config, "use_listings_cache": False}

@@ -39,11 +39,12 @@ def test_an_object_is_written_read_listed_and_deleted(store, object_store):
     assert (store.names(), object_store.objects("store/")) == ([], {})
 
 
-def test_what_another_process_writes_is_listed_at_once(store, object_store):
+def test_what_another_process_writes_is_there_at_once(store, object_store):
     store.write("mine", b"1")
     assert store.names() == ["mine"]
     program = "import sys; from avsearch.remote import RemoteStore; RemoteStore(sys.argv[1]).write('theirs', b'2')"
     subprocess.run([sys.executable, "-c", program, store.url], check=True)
+    assert store.read("theirs") == b"2", "though it was not there when the place was listed"
     assert store.names() == ["mine", "theirs"]
     store.delete("mine")
     store.delete("theirs")
