@@ -170,9 +170,8 @@ class _Comparison:
     known: _Known
     lost: set[str]
     retry_failed: bool
-    seen: dict[str, OnDisk] = field(
-        default_factory=dict
-    )  # known files that a walk does not list, and that are there
+    # known files that a walk does not list, and that are there
+    seen: dict[str, OnDisk] = field(default_factory=dict)
     to_read: list[FoundFile] = field(default_factory=list)
     unchanged: list[tuple[FoundFile, FileState]] = field(default_factory=list)
     still_failed: list[tuple[FoundFile, FileState]] = field(default_factory=list)

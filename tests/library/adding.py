@@ -17,6 +17,8 @@ from avsearch.catalog import FileState, IndexedMedia, Root, State
 from avsearch.library import Batch, open_library
 from avsearch.moments import SECOND_US, MediaInfo, MediaKind, Modality
 from avsearch.vectors import Rows
+from tests.library.stored import files as files_of
+from tests.library.stored import moments
 
 DIM = 4
 NUM_FILES = 48
@@ -78,6 +80,31 @@ def batch_of(ours, media_ids, seed) -> Batch:
     )
     rng = np.random.default_rng(seed)
     return Batch(media=media, rows={it: rows_of(media_ids, rng) for it in Modality}, files=files)
+
+
+def found_below(writer, folder, paths):
+    root = writer.catalog.add_root(folder)
+    return [Found(root, path) for path in paths]
+
+
+def publish(writer, found, seed=0):
+    return writer.publish(batch_of(found, writer.reserve_media_ids(len(found)), seed))
+
+
+def assert_all_known_once(library, footage):
+    """Told by a naive loop over the files: a media for each content, a row for each file, all labels."""
+    paths = make_footage(footage)
+    known = files_of(library)
+    assert [path for path, _, _ in known] == sorted(paths)
+    hash_of = {
+        record.id: record.content_hash for record in library.catalog.media_records(range(1, 10_000)).values()
+    }
+    assert sorted(hash_of.values()) == sorted({content_of(path) for path in paths})
+    for path, _, media_id in known:
+        assert hash_of[media_id] == content_of(path)
+        assert label_of(path) in library.catalog.media_records([media_id])[media_id].labels
+    assert [root.path for root in library.catalog.roots()] == [footage]
+    assert len(moments(library)) == 2 * 2 * NUM_CONTENTS
 
 
 def main(directory: str, weights: str, footage: str, seed: str) -> None:

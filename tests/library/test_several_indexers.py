@@ -29,7 +29,16 @@ from avsearch.library import (
 from avsearch.library.writer import write_new_segment
 from avsearch.moments import Modality, Silent
 from tests.library import adding
-from tests.library.adding import Found, batch_of, content_of, label_of, make_footage, rows_of
+from tests.library.adding import (
+    Found,
+    assert_all_known_once,
+    batch_of,
+    content_of,
+    found_below,
+    make_footage,
+    publish,
+    rows_of,
+)
 from tests.library.stored import files, moments
 
 pytestmark = pytest.mark.postgres
@@ -62,15 +71,6 @@ def paths(tmp_path):
     return make_footage(tmp_path / "footage")
 
 
-def found_below(writer, folder, paths):
-    root = writer.catalog.add_root(folder)
-    return [Found(root, path) for path in paths]
-
-
-def publish(writer, found, seed=0):
-    return writer.publish(batch_of(found, writer.reserve_media_ids(len(found)), seed))
-
-
 @pytest.fixture
 def expire(postgres_database):
     """Let as much time pass, for all who are at work, as no lease lasts."""
@@ -98,22 +98,6 @@ def test_processes_that_add_the_same_files_at_once_end_with_each_content_once(li
     assert max(Counter(media_id for one in did for media_id in one["reserved"]).values()) == 1
     assert verify(library) == orphans(library) == []
     assert_all_known_once(library, tmp_path / "footage")
-
-
-def assert_all_known_once(library, footage):
-    """Told by a naive loop over the files: a media for each content, a row for each file, all labels."""
-    paths = make_footage(footage)
-    known = files(library)
-    assert [path for path, _, _ in known] == sorted(paths)
-    hash_of = {
-        record.id: record.content_hash for record in library.catalog.media_records(range(1, 10_000)).values()
-    }
-    assert sorted(hash_of.values()) == sorted({content_of(path) for path in paths})
-    for path, _, media_id in known:
-        assert hash_of[media_id] == content_of(path)
-        assert label_of(path) in library.catalog.media_records([media_id])[media_id].labels
-    assert [root.path for root in library.catalog.roots()] == [footage]
-    assert len(moments(library)) == 2 * 2 * adding.NUM_CONTENTS
 
 
 def test_a_file_is_leased_by_one_indexer_at_a_time_and_others_learn_who_has_it(several, paths, tmp_path):
