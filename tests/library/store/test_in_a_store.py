@@ -1,13 +1,8 @@
 """A library whose segments lie on S3: all that one on the disk can do, and what only a store can do to it."""
 
 import json
-import os
-import signal
 import socket
-import subprocess
-import sys
 from itertools import chain, repeat
-from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -15,7 +10,6 @@ import s3fs
 
 from avsearch.errors import LibraryError, StorageError
 from avsearch.library import (
-    Library,
     compact,
     create_library,
     damaged_segments,
@@ -28,49 +22,6 @@ from avsearch.moments import Modality, Silent
 from avsearch.remote import store as store_module
 from tests.library.stored import compacted, moments, named_segments
 from tests.object_store import Fault
-
-OPERATE = """
-import sys
-from pathlib import Path
-from avsearch.library import open_library
-from tests.library.killed_writer import OPERATIONS
-OPERATIONS[sys.argv[1]](open_library(Path(sys.argv[2])), Path(sys.argv[3]), Path(sys.argv[4]))
-"""
-
-
-@pytest.fixture
-def database_url():
-    return "sqlite:///catalog.sqlite3"
-
-
-@pytest.fixture
-def prefix():
-    return uuid4().hex
-
-
-@pytest.fixture
-def cache(tmp_path, monkeypatch):
-    """The folder of copies."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "avsearch" / "segments"
-
-
-@pytest.fixture
-def library(tmp_path, object_store, prefix, cache, monkeypatch) -> Library:
-    monkeypatch.setattr(store_module, "WAITS_S", (0.01,))
-    s3fs.S3FileSystem.clear_instance_cache()
-    return create_library(tmp_path / "library", segments_url=object_store.url(prefix))
-
-
-@pytest.fixture
-def segments(object_store, prefix):
-    """Names -> bytes of the segments in the store, read off the server."""
-
-    def look():
-        names = {key.rpartition("/")[2]: data for key, data in object_store.objects(prefix).items()}
-        return {name: data for name, data in names.items() if name.endswith(".safetensors")}
-
-    return look
 
 
 def reopened(library):
@@ -267,59 +218,3 @@ def test_a_store_out_of_reach_has_lost_nothing(library, fill, object_store, pref
         with pytest.raises(StorageError):
             refused()
     assert (named_segments(library), segments()) == (named, there)
-
-
-def killed_at(store, pid, number, *, is_done):
-    """Kill a process at its n-th request, which is done or not, and never answered."""
-    seen = []
-
-    def fault(request):
-        seen.append(request)
-        if len(seen) != number:
-            return None
-        kill = lambda: os.kill(pid, signal.SIGKILL)  # noqa: E731
-        return Fault(after=kill) if is_done else Fault(503, "SlowDown", before=kill)
-
-    store.fault = fault
-
-
-def operate(library, operation, weights, footage, store, number, *, is_done):
-    """Whether another process that does an operation outlived its n-th request."""
-    command = [sys.executable, "-c", OPERATE, operation, library.directory, weights, footage]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OPENBLAS_NUM_THREADS": "1"}
-    process = subprocess.Popen(command, env=environment)
-    killed_at(store, process.pid, number, is_done=is_done)
-    code = process.wait(120)
-    store.fault = lambda _request: None
-    assert code in {0, -signal.SIGKILL}
-    return code == 0
-
-
-@pytest.mark.long
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-@pytest.mark.parametrize("operation", ["publish", "compact"])
-@pytest.mark.parametrize("is_done", [False, True], ids=["not done", "done"])
-def test_a_writer_that_is_killed_at_any_request_leaves_the_state_before_or_after(
-    library, fill, weights, footage, object_store, segments, operation, is_done
-):
-    for seed in range(2):
-        fill(f"a{seed}", f"b{seed}", seed=seed)
-    if operation == "compact":
-        remove(library, [str(footage / "a0")])
-    before = moments(library)
-    for number in range(1, 60):
-        lived = operate(library, operation, weights, footage, object_store, number, is_done=is_done)
-        again = reopened(library)
-        found = moments(again)
-        assert verify(again) == []
-        assert found == before or (operation == "publish" and len(found) == len(before) + 4)
-        with again.writer():
-            assert orphans(again) == []
-        assert set(segments()) == named_segments(again)
-        assert object_store.unfinished_uploads() == 0
-        before = found
-        if lived:
-            break
-    assert lived
-    assert number > 8
