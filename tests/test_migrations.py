@@ -26,7 +26,11 @@ PUBLICATION = Publication(
 
 @pytest.fixture
 def database(tmp_path, database_url):
-    return find_database(database_url, tmp_path)
+    """Without anything in it; a file that is missing is made for a new library only."""
+    database = find_database(database_url, tmp_path)
+    if database.file is not None:
+        database.file.touch()
+    return database
 
 
 @contextmanager
@@ -62,7 +66,7 @@ def test_keys_and_checks_are_those_of_the_schema_too(tmp_path, database):
     """Alembic's comparison leaves out primary keys, checks, defaults and AUTOINCREMENT; SQLite's text does not."""
     migrate.upgrade_catalog(database)
     direct = find_database("sqlite:///direct.sqlite3", tmp_path)
-    with writing(direct.engine()) as connection:
+    with writing(direct.engine(may_create=True)) as connection:
         schema.metadata.create_all(connection)
     definitions = []
     for one in (database, direct):

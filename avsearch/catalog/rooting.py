@@ -46,7 +46,7 @@ def at_present(
     """
     roots = read_roots(connection)
     known = {one.id for one in roots}
-    gone = {state.root_id for state in files} - known
+    gone = {state.root_id for state in files}.intersection(paths_of_roots) - known
     if not gone:
         return list(files)
     return [

@@ -57,6 +57,6 @@ def test_every_table_can_be_written_for_both_databases(dialect):
         for table in schema.metadata.sorted_tables
         for index in table.indexes
     ]
-    assert len(created) == 10 + 6
+    assert len(created) == 12 + 7
     is_counted = "BIGSERIAL" if dialect.name == "postgresql" else "INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT"
-    assert sum(is_counted in statement for statement in created) == 5
+    assert sum(is_counted in statement for statement in created) == 6

@@ -49,6 +49,7 @@ def test_status_counts_what_can_be_found(catalog, footage, add_media, film, soun
         "num_pending_done": 0,
         "num_live": 3,
         "localizer": None,
+        "indexers": (),
     }
     assert list(status.failures) == ["It is empty.", "It is text."]
 
