@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from sqlalchemy import Connection, Engine, event, func, inspect, select
@@ -13,6 +13,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
 
 from avsearch.catalog.database import Database, is_sqlite, lost_connection, server_engine, writing
 from avsearch.catalog.locks import busy, lock_key, own_name, read_holders, take_lock, take_lock_for_transaction
+from avsearch.errors import LibraryError
 from avsearch.schema import library_state
 
 CONNECT_AGAIN_S = (0.5, 1.0, 2.0, 4.0)  # pauses before a server that starts, or restarts, is tried again
@@ -56,7 +57,10 @@ def write_session(
         with writing(engine) as connection:
             if not take_lock(connection, key, is_alone=is_alone):
                 raise busy(str(database.directory), read_holders(connection, key))
-        yield engine
+        try:
+            yield engine
+        finally:
+            _unlock(engine)
     finally:
         engine.dispose()
 
@@ -72,6 +76,12 @@ def lock_transaction(connection: Connection) -> None:
     library_id = connection.scalar(select(library_state.c.library_id))
     if library_id and not take_lock_for_transaction(connection, lock_key(library_id)):
         raise busy("The database", read_holders(connection, lock_key(library_id)))
+
+
+def _unlock(engine: Engine) -> None:
+    """Let the next one in at once: a server notices a moment later that a connection has ended."""
+    with suppress(LibraryError), writing(engine) as connection:  # a connection that is lost holds nothing
+        connection.execute(select(func.pg_advisory_unlock_all()))
 
 
 def _connect_once(engine: Engine) -> None:

@@ -54,7 +54,6 @@ def library(tmp_path, postgres_database):
 
 @pytest.fixture
 def several(library, weights):
-    """Become several indexers, each with a connection of its own."""
     with ExitStack() as sessions:
 
         def begin(number):
@@ -119,7 +118,6 @@ def test_a_file_is_leased_by_one_indexer_at_a_time_and_others_learn_who_has_it(s
 def test_two_who_read_the_same_content_at_once_end_with_one_media_and_one_set_of_vectors(
     several, library, paths, tmp_path
 ):
-    """The files with the numbers 0 and 7 are alike, and nobody knows that before both are read."""
     one, other = several(2)
     pairs = [(one, found_below(one, tmp_path / "footage", [paths[0]]), 1)]
     pairs.append((other, found_below(other, tmp_path / "footage", [paths[7]]), 2))
@@ -138,7 +136,6 @@ def test_two_who_read_the_same_content_at_once_end_with_one_media_and_one_set_of
 def test_one_who_was_overtaken_between_looking_and_committing_looks_again(
     several, library, paths, tmp_path, monkeypatch
 ):
-    """The other one publishes the same content when the segments of the first are on the disk already."""
     one, other = several(2)
     mine, theirs = (
         found_below(it, tmp_path / "footage", [path]) for it, path in ((one, paths[0]), (other, paths[7]))
