@@ -114,6 +114,7 @@ def fails(*arguments, code, **keywords):
     return errors
 
 
+@pytest.mark.slow
 def test_each_kind_of_bad_input_gets_a_sentence_and_its_exit_code(footage, library, tmp_path):
     weights = tiny_weights(tmp_path / "other.safetensors", seed=9)
     (tmp_path / "empty").mkdir()

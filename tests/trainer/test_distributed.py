@@ -45,8 +45,12 @@ def run(command):
     return done.stdout
 
 
+def slow(*names):
+    return [pytest.param(name, marks=pytest.mark.slow) for name in names]
+
+
 @pytest.mark.parametrize(
-    "name", ["ave", "ave-nce", "ave-views", "l3", "avol-nce", "avol-attention", "ave-mf", "ave-of"]
+    "name", ["ave", *slow("ave-nce", "ave-views", "l3", "avol-nce", "avol-attention", "ave-mf", "ave-of")]
 )
 def test_two_ranks_take_the_very_steps_of_one_process(name):
     both = run_in_two_processes("-m", "tests.trainer.two_ranks", name)
@@ -55,7 +59,7 @@ def test_two_ranks_take_the_very_steps_of_one_process(name):
     assert len(set(alone.split())) == 6
 
 
-@pytest.mark.parametrize("name", ["ave", "ave-nce", "ave-of"])
+@pytest.mark.parametrize("name", ["ave-nce", *slow("ave", "ave-of")])
 def test_two_ranks_train_on_the_same_batches_as_one_process(tmp_path, job, tiny_config, name, monkeypatch):
     for module in (step, validation):  # rounded to eight bits, sums depend on how rows are grouped
         monkeypatch.setattr(module, "fast_bfloat16", lambda _: False)
@@ -89,6 +93,7 @@ def first_weights(job, out):
     }
 
 
+@pytest.mark.slow
 def test_torchrun_starts_the_command_as_the_documentation_says(tmp_path, clips_folder, shared_cache):
     options = ("--steps", 3, "--batch-size", 4, "--cache", shared_cache, "--device", "cpu", "--recipe", "ave-views")
     words = ("-m", "avsearch", "train", clips_folder, "--out", tmp_path / "run", *options)

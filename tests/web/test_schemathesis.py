@@ -64,6 +64,7 @@ def try_out(operation, mode, known, until):
         one()
 
 
+@pytest.mark.slow
 def test_schemathesis_finds_no_failure_of_the_server_and_nothing_that_the_document_does_not_say(fuzzed, footage):
     document = schemathesis.openapi.from_url(
         f"{fuzzed.url}v1/openapi.json", headers={"Authorization": f"Bearer {TOKEN}"}
