@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,12 +10,11 @@ import typer
 
 from avsearch.cli.bench_search import search
 from avsearch.cli.options import DeviceOption, PathsArgument, WorkersOption
-from avsearch.cli.output import print_json, print_line, print_table, say, shown_progress
-from avsearch.errors import AvsearchError, UsageError
+from avsearch.cli.output import print_json, print_line, print_table, say, shown_progress, write_json
+from avsearch.errors import UsageError
 
 if TYPE_CHECKING:
     from avsearch.bench.figure import Figure
-    from avsearch.bench.gpu_result import GpuBenchmark
     from avsearch.bench.index_result import IndexBenchmark
     from avsearch.bench.machine import Machine
     from avsearch.bench.train import TrainBenchmark
@@ -88,7 +86,7 @@ def index(
     with shown_progress() as progress:
         result = bench_index(job, progress)
     if out is not None:
-        _write(out, result)
+        write_json(out, result.record())
     if as_json:
         print_json(result.record())
     else:
@@ -152,7 +150,7 @@ def train(
     if result.failures:
         say(f"{len(result.failures)} files were left out: {result.failures[0].path}: {result.failures[0].reason}")
     if out is not None:
-        _write(out, result)
+        write_json(out, result.record())
     if as_json:
         print_json(result.record())
     else:
@@ -203,7 +201,7 @@ def gpu(
     with shown_progress() as progress:
         result = bench_gpu(job, progress)
     if out is not None:
-        _write(out, result)
+        write_json(out, result.record())
     if as_json:
         print_json(result.record())
         return
@@ -254,13 +252,6 @@ def _number(value: float) -> str:
     if isinstance(value, int):
         return str(value)
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.3f}"
-
-
-def _write(path: Path, result: IndexBenchmark | TrainBenchmark | GpuBenchmark) -> None:
-    try:
-        path.write_text(json.dumps(result.record(), indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise AvsearchError(f"{path}: cannot be written ({error.strerror}).", hint="Name another file.") from error
 
 
 app.command()(search)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from avsearch.cli.options import SeedOption
-from avsearch.cli.output import print_json, print_line, print_table, say, shown_progress, size_of
-from avsearch.errors import AvsearchError, UsageError
+from avsearch.cli.output import print_json, print_line, print_table, say, shown_progress, size_of, write_json
+from avsearch.errors import UsageError
 
 if TYPE_CHECKING:
     from avsearch.bench.search_result import SearchBenchmark
@@ -112,11 +111,8 @@ def numbers(text: str) -> list[int]:
 
 
 def _write(result: SearchBenchmark, out: Path | None, plot: Path | None) -> None:
-    try:
-        if out is not None:
-            out.write_text(json.dumps(result.record(), indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise AvsearchError(f"{out}: cannot be written ({error.strerror}).", hint="Name another file.") from error
+    if out is not None:
+        write_json(out, result.record())
     if plot is not None:
         from avsearch.bench.search_plot import plot as draw
 

@@ -24,6 +24,7 @@ from rich.progress import (
 from rich.progress import Progress as RichProgress
 from rich.table import Table
 
+from avsearch.errors import AvsearchError
 from avsearch.moments import Failed, Progress
 
 PLAIN_EVERY_S = 10.0
@@ -40,6 +41,18 @@ def print_json(record: Mapping[str, Any]) -> None:
     """One JSON object on one line of stdout; whatever a terminal could obey, or not show, is escaped."""
     text = json.dumps(record, ensure_ascii=False)
     print("".join(it if it.isprintable() else json.dumps(it)[1:-1] for it in text), flush=True)
+
+
+def write_json(path: Path, record: Mapping[str, Any]) -> None:
+    """The same as a file, for people to read too.
+
+    Raises:
+        AvsearchError: it cannot be written.
+    """
+    try:
+        path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise AvsearchError(f"{path}: cannot be written ({error.strerror}).", hint="Name another file.") from error
 
 
 def print_line(text: str) -> None:

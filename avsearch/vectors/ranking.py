@@ -52,14 +52,14 @@ class Neighbours:
             start_us=np.take_along_axis(self.start_us, order, axis=1),
         )
 
-    def of_queries(self, some: slice, k: int) -> Neighbours:
-        """The k best, where they are in order, of some of the queries."""
-        cut = (some, slice(k))
-        return Neighbours(self.scores[cut], self.row[cut], self.media_id[cut], self.start_us[cut])
-
-    def of(self, queries: NDArray[np.integer]) -> Neighbours:
-        """What some of the queries have found."""
-        return Neighbours(self.scores[queries], self.row[queries], self.media_id[queries], self.start_us[queries])
+    def of(self, queries: NDArray[np.integer] | slice, k: int | None = None) -> Neighbours:
+        """What some of the queries have found, where it is in order; the k best of it, or all."""
+        return Neighbours(
+            scores=self.scores[queries, :k],
+            row=self.row[queries, :k],
+            media_id=self.media_id[queries, :k],
+            start_us=self.start_us[queries, :k],
+        )
 
 
 def no_neighbours(num_queries: int) -> Neighbours:

@@ -89,5 +89,5 @@ class Gathering:
         found = self._searchable.nearest(queries, max(it.k for it in batch), allowed=batch[0].allowed)
         first = 0
         for it in batch:
-            it.found = found.of_queries(slice(first, first + len(it.queries)), it.k)
+            it.found = found.of(slice(first, first + len(it.queries)), it.k)
             first += len(it.queries)
