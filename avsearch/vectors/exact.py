@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +12,17 @@ from numpy.typing import NDArray
 from avsearch.vectors import parts
 from avsearch.vectors.parts import Part, parts_of
 from avsearch.vectors.ranges import ranges_of_media
-from avsearch.vectors.ranking import Neighbours, joined, no_neighbours
-from avsearch.vectors.segments import Rows
+from avsearch.vectors.ranking import (
+    MARGIN,
+    TIE,
+    Likely,
+    Neighbours,
+    joined,
+    no_neighbours,
+    scored,
+    stacked,
+)
+from avsearch.vectors.segments import Rows, rows_at
 
 
 def nearest(
@@ -21,8 +31,8 @@ def nearest(
     """The k rows with the highest inner product; fewer where there are fewer.
 
     The result depends on the moments alone, not on how they lie in segments, on blocks or threads: faiss finds
-    the candidates, their scores are computed again in float64, and a query that has a tie at its k-th place is
-    looked at row by row. A filter changes which rows count and nothing else.
+    the candidates, their scores are computed again in float64, and for a query that has a tie at its k-th place
+    all rows are looked at once more. A filter changes which rows count and nothing else.
 
     Args:
         segments: the rows to search, each sorted by media and time.
@@ -31,7 +41,7 @@ def nearest(
         allowed: (A,) int64 ascending, the media whose rows count; None for all.
     """
     queries = checked(queries, k, allowed)
-    return search(_parts(segments, allowed, num_queries=len(queries)), queries, k)
+    return search(partial(_parts, segments, allowed, num_queries=len(queries)), segments, queries, k)
 
 
 def checked(queries: NDArray[np.float32], k: int, allowed: NDArray[np.int64] | None) -> NDArray[np.float32]:
@@ -47,12 +57,52 @@ def checked(queries: NDArray[np.float32], k: int, allowed: NDArray[np.int64] | N
     return np.ascontiguousarray(queries, np.float32)
 
 
-def search(some: Iterable[Part], queries: NDArray[np.float32], k: int) -> Neighbours:
-    """The k best rows of all parts."""
-    found = no_neighbours(len(queries))
-    for part in some:
-        found = joined(found, part.best(queries, k)).best(k)
+def search(
+    parts_again: Callable[[], Iterable[Part]], segments: Sequence[Rows], queries: NDArray[np.float32], k: int
+) -> Neighbours:
+    """The k best rows of all parts.
+
+    Args:
+        parts_again: gives the parts, and gives them again for queries that have a tie at their k-th place.
+        segments: whose rows the parts number through.
+        queries: (Q, D) float32, contiguous.
+        k: how many rows for each query.
+    """
+    most = k + MARGIN
+    likely = Likely(np.empty((len(queries), 0), np.float32), np.empty((len(queries), 0), np.int64))
+    for part in parts_again():
+        likely = likely.joined(part.likely(queries, most), most)
+    found = _scored(segments, queries, likely.row).best(k)
+    if likely.row.shape[1] == most:
+        is_close = found.scores[:, -1] - likely.scores.min(axis=1) <= TIE
+        found = _decided(found, np.flatnonzero(is_close), parts_again, queries)
     return found
+
+
+def _scored(segments: Sequence[Rows], queries: NDArray[np.float32], row: NDArray[np.int64]) -> Neighbours:
+    """(Q, n) rows of all segments with their exact scores, in no order."""
+    rows = rows_at(segments, row.ravel())
+    return replace(scored(rows, queries, np.arange(row.size).reshape(row.shape)), row=row)
+
+
+def _decided(
+    found: Neighbours,
+    doubtful: NDArray[np.int64],
+    parts_again: Callable[[], Iterable[Part]],
+    queries: NDArray[np.float32],
+) -> Neighbours:
+    """The same, once all rows were looked at for the queries that are in doubt."""
+    if not doubtful.size:
+        return found
+    k = found.scores.shape[1]
+    floors = found.scores[doubtful, -1].tolist()
+    surely = [no_neighbours(1)] * len(doubtful)
+    for part in parts_again():
+        for at, query in enumerate(queries[doubtful]):
+            surely[at] = joined(surely[at], part.surely(query, k, floors[at])).best(k)
+    which = np.append(np.setdiff1d(np.arange(len(queries)), doubtful), doubtful)
+    certain = found.of(which[: len(queries) - len(doubtful)])
+    return stacked([certain, *surely]).of(np.argsort(which))
 
 
 def _parts(segments: Sequence[Rows], allowed: NDArray[np.int64] | None, *, num_queries: int) -> Iterator[Part]:

@@ -9,13 +9,14 @@ as much where few do, and has no bound where the filter leaves out just what ans
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avsearch.vectors.ranges import Ranges
-from avsearch.vectors.ranking import Neighbours, best_rows
+from avsearch.vectors.ranking import Likely, Neighbours, likely_rows, near_rows, scored
 from avsearch.vectors.segments import Rows
 
 BLOCK_ROWS = 65_536
@@ -45,11 +46,23 @@ class Part:
     row: NDArray[np.int64] | int
     is_chosen: NDArray[np.bool_] | None = None
 
-    def best(self, queries: NDArray[np.float32], k: int) -> Neighbours:
-        """The k best of them for each query, under their numbers."""
-        found = best_rows(self.rows, queries, k, self.is_chosen)
-        row = found.row + self.row if isinstance(self.row, int) else self.row[found.row]
-        return Neighbours(found.scores, row, found.media_id, found.start_us)
+    def likely(self, queries: NDArray[np.float32], most: int) -> Likely:
+        """The rows that float32 arithmetic finds best for each query, under their numbers."""
+        found = likely_rows(self._vector, queries, most, self.is_chosen)
+        return Likely(found.scores, self._numbered(found.row))
+
+    def surely(self, query: NDArray[np.float32], k: int, floor: float) -> Neighbours:
+        """The k best of the rows that score at least `floor` for one query, (D,), and of some that score less."""
+        near = near_rows(self._vector, query, floor, self.is_chosen)
+        found = scored(self.rows, query[None], near[None]).best(k)
+        return replace(found, row=self._numbered(found.row))
+
+    @cached_property
+    def _vector(self) -> NDArray[np.float32]:
+        return np.ascontiguousarray(self.rows.vector, np.float32)
+
+    def _numbered(self, row: NDArray[np.int64]) -> NDArray[np.int64]:
+        return row + self.row if isinstance(self.row, int) else self.row[row]
 
 
 def parts_of(rows: Rows, chosen: Ranges | None, *, num_queries: int, block_rows: int | None) -> Iterator[Part]:

@@ -2,23 +2,41 @@
 
 float32 arithmetic may give two scores that are this close in either order, and in another order with other threads.
 So a few more rows are fetched than are wanted, their scores are computed again, and only where the last of them
-still comes that close to the last one wanted, all rows of that query are looked at.
+still comes that close to the last one wanted, all rows are looked at for that query (`exact.search`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avsearch.vectors.backend import highest_products
 from avsearch.vectors.segments import Rows
+from avsearch.vectors.together import FEWEST_QUERIES, highest, highest_products_together
 
 TIE = 1e-5  # scores this close may come out of float32 arithmetic in either order
 MARGIN = 16  # more rows than are wanted, so that ties seldom cost a second look
 _EXACT_ELEMENTS = 1 << 22  # of vectors, in float64, at a time
+
+
+@dataclass(frozen=True, eq=False)
+class Likely:
+    """Rows that may be the best of each query, in no order.
+
+    Attributes:
+        scores: (Q, n) float32 inner products, as float32 arithmetic gives them.
+        row: (Q, n) int64.
+    """
+
+    scores: NDArray[np.float32]
+    row: NDArray[np.int64]
+
+    def joined(self, other: Likely, most: int) -> Likely:
+        """The likeliest of both, at most so many."""
+        return Likely(*highest([(self.scores, self.row), (other.scores, other.row)], most))
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,38 +106,29 @@ def stacked(some: Sequence[Neighbours]) -> Neighbours:
     )
 
 
-def best_rows(
-    rows: Rows, queries: NDArray[np.float32], k: int, is_chosen: NDArray[np.bool_] | None = None
-) -> Neighbours:
-    """The k best rows of each query; fewer where there are fewer.
+def likely_rows(
+    vector: NDArray[np.float32], queries: NDArray[np.float32], most: int, is_chosen: NDArray[np.bool_] | None = None
+) -> Likely:
+    """The rows that score highest in float32 arithmetic; fewer where there are fewer.
 
     Args:
-        rows: float32 ones are not copied.
+        vector: (N, D) float32, contiguous.
         queries: (Q, D) float32, contiguous.
-        k: how many.
+        most: how many.
         is_chosen: (N,) bool, the rows that count; None for all.
     """
-    vector = np.ascontiguousarray(rows.vector, np.float32)
-    rows = replace(rows, vector=vector)
-    num_chosen = len(rows) if is_chosen is None else int(np.count_nonzero(is_chosen))
-    if num_chosen <= k + MARGIN:
-        chosen = np.arange(len(rows)) if is_chosen is None else np.flatnonzero(is_chosen)
-        return scored(rows, queries, np.tile(chosen, (len(queries), 1))).best(k)
-    rough, row = highest_products(queries, vector, k + MARGIN, is_chosen)
-    found = scored(rows, queries, row).best(k)
-    for query in np.flatnonzero(found.scores[:, -1] - rough[:, -1] <= TIE):
-        floor = float(found.scores[query, -1])
-        near = _near(vector, queries[query], floor, is_chosen)
-        surely = scored(rows, queries[query : query + 1], near[None]).best(k)
-        for column, one in zip(_columns(found), _columns(surely), strict=True):
-            column[query] = one[0]
-    return found
+    num_chosen = len(vector) if is_chosen is None else int(np.count_nonzero(is_chosen))
+    if num_chosen > most:
+        look = highest_products if len(queries) < FEWEST_QUERIES else highest_products_together
+        return Likely(*look(queries, vector, most, is_chosen))
+    chosen = np.arange(len(vector)) if is_chosen is None else np.flatnonzero(is_chosen)
+    return Likely(queries @ vector[chosen].T, np.tile(chosen, (len(queries), 1)))
 
 
-def _near(
+def near_rows(
     vector: NDArray[np.float32], query: NDArray[np.float32], floor: float, is_chosen: NDArray[np.bool_] | None
 ) -> NDArray[np.int64]:
-    """All rows that score at least `floor`, and some that score a little less."""
+    """(n,) all rows that score at least `floor` for a query, (D,), and some that score a little less."""
     is_near = vector @ query >= floor - TIE
     return np.flatnonzero(is_near if is_chosen is None else is_near & is_chosen)
 
@@ -135,13 +144,9 @@ def _exact_scores(
     """(Q, n) float32 inner products of (Q, n) rows with their query, computed in float64."""
     flat, query = row.ravel(), np.repeat(np.arange(len(row)), row.shape[1])
     scores = np.empty(flat.shape, np.float32)
-    step = max(1, _EXACT_ELEMENTS // vector.shape[1])
+    step = max(1, _EXACT_ELEMENTS // max(vector.shape[1], 1))
     for first in range(0, len(flat), step):
         some = slice(first, first + step)
         products = vector[flat[some]].astype(np.float64) * queries[query[some]]
         scores[some] = products.sum(axis=1)
     return scores.reshape(row.shape)
-
-
-def _columns(found: Neighbours) -> tuple[NDArray[np.generic], ...]:
-    return found.scores, found.row, found.media_id, found.start_us

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avsearch.vectors.blocks import BYTES_BESIDE, VECTOR_DTYPE, Block, whole
-from avsearch.vectors.exact import checked
-from avsearch.vectors.parts import parts_of
+from avsearch.vectors.exact import checked, search
+from avsearch.vectors.parts import Part, parts_of
 from avsearch.vectors.ranges import Ranges
-from avsearch.vectors.ranking import Neighbours, joined, no_neighbours
+from avsearch.vectors.ranking import Neighbours
 from avsearch.vectors.segments import Rows
 
 _NO_MEDIA = np.empty(0, np.int64)
@@ -48,9 +49,18 @@ class Resident:
         self._blocks: tuple[Block, ...] = tuple(_blocks(dict(zip(names, segments, strict=True)), held))
         place = {name: (block, cut) for block in self._blocks for name, cut in block.cuts.items()}
         self.segments = tuple(block.rows.take(cut) for block, cut in map(place.__getitem__, names))
+        sizes = [len(block.rows) for block in self._blocks]
+        self._begins: list[int] = np.cumsum([0, *sizes], dtype=np.int64)[:-1].tolist()
+        self._cuts = np.array(
+            [
+                it + cut.start
+                for it, block in zip(self._begins, self._blocks, strict=True)
+                for cut in block.cuts.values()
+            ],
+            np.int64,
+        )
         first = dict(zip(names, np.cumsum([0, *map(len, segments)], dtype=np.int64).tolist(), strict=False))
-        self._begins = [np.array([cut.start for cut in block.cuts.values()], np.int64) for block in self._blocks]
-        self._first = [np.array([first[name] for name in block.cuts], np.int64) for block in self._blocks]
+        self._first = np.array([first[name] for block in self._blocks for name in block.cuts], np.int64)
         self._last_chosen: tuple[NDArray[np.int64], Sequence[Ranges]] = _NO_MEDIA, ()
 
     def __len__(self) -> int:
@@ -67,17 +77,19 @@ class Resident:
         """What `exact.nearest` gives over the same segments, by one look over rows in memory."""
         queries = checked(queries, k, allowed)
         chosen: Sequence[Ranges | None] = [None] * len(self._blocks) if allowed is None else self._chosen(allowed)
-        found = no_neighbours(len(queries))
-        for at, (block, some) in enumerate(zip(self._blocks, chosen, strict=True)):
-            for part in parts_of(block.rows, some, num_queries=len(queries), block_rows=None):
-                near = part.best(queries, k)
-                found = joined(found, replace(near, row=self._row(at, near.row))).best(k)
-        return found
+        found = search(partial(self._parts, chosen, len(queries)), [it.rows for it in self._blocks], queries, k)
+        return replace(found, row=self._row(found.row))
 
-    def _row(self, block: int, row: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Rows of a block -> rows of the concatenation of the segments."""
-        owner = np.searchsorted(self._begins[block], row, side="right") - 1
-        return row - self._begins[block][owner] + self._first[block][owner]
+    def _parts(self, chosen: Sequence[Ranges | None], num_queries: int) -> Iterator[Part]:
+        """The parts of all blocks, numbered through."""
+        for first, block, some in zip(self._begins, self._blocks, chosen, strict=True):
+            for part in parts_of(block.rows, some, num_queries=num_queries, block_rows=None):
+                yield replace(part, row=part.row + first)
+
+    def _row(self, row: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Rows of the concatenation of the blocks -> rows of that of the segments."""
+        owner = np.searchsorted(self._cuts, row, side="right") - 1
+        return row - self._cuts[owner] + self._first[owner]
 
     def _chosen(self, allowed: NDArray[np.int64]) -> Sequence[Ranges]:
         """Of the media that counted last too, most often all, the ranges in each block are still known."""
