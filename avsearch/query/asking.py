@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from avsearch.errors import UsageError
 from avsearch.moments import SECOND_US, Box, Hit, Modality, Moment
+
+if TYPE_CHECKING:
+    from avsearch.catalog import MediaRecord
 
 _AT = re.compile(r"^(?P<path>.+)@(?P<start>\d+(?:\.\d+)?)(?:-(?P<end>\d+(?:\.\d+)?))?$", re.DOTALL)
 _MOMENT_ID = re.compile(r"(?P<media>\d{1,18}):(?P<modality>image|audio):(?P<start>\d{1,18})", re.ASCII)
@@ -94,11 +98,13 @@ class Found:
         hits: best first.
         num_duplicates: media that were left out because a better hit is a copy of them.
         timings: seconds by stage.
+        media: what the catalog says of the hits' media, by id; empty where another process has answered.
     """
 
     hits: tuple[Hit, ...]
     num_duplicates: int
     timings: Mapping[str, float]
+    media: Mapping[int, MediaRecord] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -52,10 +52,11 @@ class Mapped:
 
 @dataclass(frozen=True)
 class Ranked:
-    """Hits, best first, and how many near-duplicates of them were left out."""
+    """Hits, best first, how many near-duplicates of them were left out, and the hits' media by id."""
 
     hits: tuple[Hit, ...]
     num_duplicates: int
+    media: Mapping[int, MediaRecord]
 
 
 class Ranking:
@@ -109,7 +110,7 @@ class Ranking:
                 records = self._library.catalog.media_records({it.media_id for it in found})
                 gone = {it.media_id for it in found if not _is_there(records, it.media_id)}
                 if not gone:
-                    return Ranked(_hits(found, records, query.find), num_copies)
+                    return Ranked(_hits(found, records, query.find), num_copies, records)
             allowed = np.setdiff1d(allowed, np.fromiter(gone, np.int64), assume_unique=True)
 
     def _nearest(

@@ -109,7 +109,7 @@ class Session:
             LibraryError: as `ask`.
         """
         found = self._ranking.rank(prepared.vector, prepared.query, prepared.allowed, prepared.stages)
-        return Found(found.hits, found.num_duplicates, prepared.stages.seconds)
+        return Found(found.hits, found.num_duplicates, prepared.stages.seconds, found.media)
 
     def _allowed(self, query: Query) -> NDArray[np.int64]:
         """(M,) int64 ascending: the media that may be found."""

@@ -70,7 +70,7 @@ def _prepared(services: Services, asked: SearchIn) -> tuple[Asked, Prepared]:
 
 def _found(serving: Asked, prepared: Prepared) -> _Answer:
     found = serving.session.rank(prepared)
-    return _Answer(found, described(serving.session.library, found.hits), serving.generation)
+    return _Answer(found, described(serving.session.library, found), serving.generation)
 
 
 def _require_moments(session: Session, find: Modality) -> None:
@@ -78,14 +78,13 @@ def _require_moments(session: Session, find: Modality) -> None:
         raise Refused(409, f"The library holds no {find} moments.", hint=f"Ask for {find.other} instead.")
 
 
-def described(library: Library, hits: Sequence[Hit]) -> list[HitOut]:
+def described(library: Library, found: Found) -> list[HitOut]:
     """Hits as they travel, with what the catalog says of their media and the root that each file lies below."""
-    records = library.catalog.media_records({hit.media_id for hit in hits})
     folders = [root.path for root in library.catalog.roots()]
-    return [_hit(hit, records.get(hit.media_id), folders) for hit in hits]
+    return [_hit(hit, found.media[hit.media_id], folders) for hit in found.hits]
 
 
-def _hit(hit: Hit, record: MediaRecord | None, folders: Sequence[Path]) -> HitOut:
+def _hit(hit: Hit, record: MediaRecord, folders: Sequence[Path]) -> HitOut:
     root = next((folder for folder in folders if hit.path.is_relative_to(folder)), hit.path.parent)
     return HitOut(
         rank=hit.rank,
@@ -103,8 +102,8 @@ def _hit(hit: Hit, record: MediaRecord | None, folders: Sequence[Path]) -> HitOu
         kind=hit.kind,
         name=whole(hit.path.name),
         root=whole(str(root)),
-        has_picture=record is not None and record.info.video is not None,
-        has_sound=record is not None and record.info.audio is not None,
+        has_picture=record.info.video is not None,
+        has_sound=record.info.audio is not None,
     )
 
 
