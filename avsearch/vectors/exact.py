@@ -9,7 +9,6 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from avsearch.vectors import parts
 from avsearch.vectors.parts import Part, parts_of
 from avsearch.vectors.ranges import ranges_of_media
 from avsearch.vectors.ranking import (
@@ -23,6 +22,8 @@ from avsearch.vectors.ranking import (
     stacked,
 )
 from avsearch.vectors.segments import Rows, rows_at
+from avsearch.vectors.together import no_products
+from avsearch.vectors.workers import each
 
 
 def nearest(
@@ -69,9 +70,12 @@ def search(
         k: how many rows for each query.
     """
     most = k + MARGIN
-    likely = Likely(np.empty((len(queries), 0), np.float32), np.empty((len(queries), 0), np.int64))
-    for part in parts_again():
-        likely = likely.joined(part.likely(queries, most), most)
+    likely = Likely(*no_products(len(queries)))
+    floor = np.full((len(queries), 1), -np.inf, np.float32)
+    for more in each(lambda part: part.likely(queries, most, floor), parts_again()):
+        likely = likely.joined(more, most)
+        if likely.row.shape[1] == most:
+            floor[:] = likely.scores.min(axis=1, keepdims=True)
     found = _scored(segments, queries, likely.row).best(k)
     if likely.row.shape[1] == most:
         is_close = found.scores[:, -1] - likely.scores.min(axis=1) <= TIE
@@ -111,6 +115,6 @@ def _parts(segments: Sequence[Rows], allowed: NDArray[np.int64] | None, *, num_q
     for segment in segments:
         if len(segment):
             chosen = None if allowed is None else ranges_of_media(segment.media_id, allowed)
-            for part in parts_of(segment, chosen, num_queries=num_queries, block_rows=parts.BLOCK_ROWS):
+            for part in parts_of(segment, chosen, num_queries=num_queries):
                 yield replace(part, row=part.row + before)
         before += len(segment)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,33 +45,28 @@ class Part:
     row: NDArray[np.int64] | int
     is_chosen: NDArray[np.bool_] | None = None
 
-    def likely(self, queries: NDArray[np.float32], most: int) -> Likely:
-        """The rows that float32 arithmetic finds best for each query, under their numbers."""
-        found = likely_rows(self._vector, queries, most, self.is_chosen)
+    def likely(self, queries: NDArray[np.float32], most: int, floor: NDArray[np.float32]) -> Likely:
+        """The rows that float32 arithmetic finds best for each query, under their numbers, as `likely_rows`."""
+        found = likely_rows(self.rows.vector, queries, most, floor, self.is_chosen)
         return Likely(found.scores, self._numbered(found.row))
 
     def surely(self, query: NDArray[np.float32], k: int, floor: float) -> Neighbours:
         """The k best of the rows that score at least `floor` for one query, (D,), and of some that score less."""
-        near = near_rows(self._vector, query, floor, self.is_chosen)
+        near = near_rows(self.rows.vector, query, floor, self.is_chosen)
         found = scored(self.rows, query[None], near[None]).best(k)
         return replace(found, row=self._numbered(found.row))
-
-    @cached_property
-    def _vector(self) -> NDArray[np.float32]:
-        return np.ascontiguousarray(self.rows.vector, np.float32)
 
     def _numbered(self, row: NDArray[np.int64]) -> NDArray[np.int64]:
         return row + self.row if isinstance(self.row, int) else self.row[row]
 
 
-def parts_of(rows: Rows, chosen: Ranges | None, *, num_queries: int, block_rows: int | None) -> Iterator[Part]:
+def parts_of(rows: Rows, chosen: Ranges | None, *, num_queries: int) -> Iterator[Part]:
     """The parts to look at, so that each row that counts is in one of them.
 
     Args:
         rows: of one segment, or of all.
         chosen: the rows that count; None for all.
         num_queries: that share the work.
-        block_rows: the longest part that may lie side by side; None for any length.
     """
     num_chosen = len(rows) if chosen is None else chosen.num_rows
     share = num_chosen / max(len(rows), 1)
@@ -83,7 +77,6 @@ def parts_of(rows: Rows, chosen: Ranges | None, *, num_queries: int, block_rows:
             yield Part(rows.take(some), some)
         return
     is_chosen = None if chosen is None or share == 1 else chosen.mask(len(rows))
-    step = block_rows or max(len(rows), 1)
-    for first in range(0, len(rows), step):
-        block = slice(first, first + step)
+    for first in range(0, len(rows), BLOCK_ROWS):
+        block = slice(first, first + BLOCK_ROWS)
         yield Part(rows.take(block), first, None if is_chosen is None else is_chosen[block])

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from avsearch.vectors.backend import highest_products
+from avsearch.vectors.backend import all_products, highest_products, multiplies_exactly
 from avsearch.vectors.segments import Rows
 from avsearch.vectors.together import FEWEST_QUERIES, highest, highest_products_together
 
@@ -107,29 +107,36 @@ def stacked(some: Sequence[Neighbours]) -> Neighbours:
 
 
 def likely_rows(
-    vector: NDArray[np.float32], queries: NDArray[np.float32], most: int, is_chosen: NDArray[np.bool_] | None = None
+    vector: NDArray[np.floating],
+    queries: NDArray[np.float32],
+    most: int,
+    floor: NDArray[np.float32],
+    is_chosen: NDArray[np.bool_] | None = None,
 ) -> Likely:
     """The rows that score highest in float32 arithmetic; fewer where there are fewer.
 
     Args:
-        vector: (N, D) float32, contiguous.
+        vector: (N, D) float16 or float32.
         queries: (Q, D) float32, contiguous.
         most: how many.
+        floor: (Q, 1) float32; what scores no higher may be left out, -inf be in its place.
         is_chosen: (N,) bool, the rows that count; None for all.
     """
     num_chosen = len(vector) if is_chosen is None else int(np.count_nonzero(is_chosen))
     if num_chosen > most:
-        look = highest_products if len(queries) < FEWEST_QUERIES else highest_products_together
-        return Likely(*look(queries, vector, most, is_chosen))
+        wins = vector.dtype == np.float16 or len(queries) >= FEWEST_QUERIES
+        if wins and multiplies_exactly():
+            return Likely(*highest_products_together(queries, vector, most, floor, is_chosen))
+        return Likely(*highest_products(queries, np.ascontiguousarray(vector, np.float32), most, is_chosen))
     chosen = np.arange(len(vector)) if is_chosen is None else np.flatnonzero(is_chosen)
-    return Likely(queries @ vector[chosen].T, np.tile(chosen, (len(queries), 1)))
+    return Likely(all_products(queries, vector[chosen]), np.tile(chosen, (len(queries), 1)))
 
 
 def near_rows(
-    vector: NDArray[np.float32], query: NDArray[np.float32], floor: float, is_chosen: NDArray[np.bool_] | None
+    vector: NDArray[np.floating], query: NDArray[np.float32], floor: float, is_chosen: NDArray[np.bool_] | None
 ) -> NDArray[np.int64]:
     """(n,) all rows that score at least `floor` for a query, (D,), and some that score a little less."""
-    is_near = vector @ query >= floor - TIE
+    is_near = all_products(query[None], vector)[0] >= floor - TIE
     return np.flatnonzero(is_near if is_chosen is None else is_near & is_chosen)
 
 

@@ -83,7 +83,7 @@ class Resident:
     def _parts(self, chosen: Sequence[Ranges | None], num_queries: int) -> Iterator[Part]:
         """The parts of all blocks, numbered through."""
         for first, block, some in zip(self._begins, self._blocks, chosen, strict=True):
-            for part in parts_of(block.rows, some, num_queries=num_queries, block_rows=None):
+            for part in parts_of(block.rows, some, num_queries=num_queries):
                 yield replace(part, row=part.row + first)
 
     def _row(self, row: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -17,8 +17,12 @@ def expected(queries, rows, k, is_chosen):
     return -np.sort(-products, axis=1)[:, :k], products
 
 
+def no_floor(queries):
+    return np.full((len(queries), 1), -np.inf, np.float32)
+
+
 def agree(queries, rows, k, is_chosen=None):
-    scores, row = highest_products_together(queries, rows, k, is_chosen)
+    scores, row = highest_products_together(queries, rows, k, no_floor(queries), is_chosen)
     best, products = expected(queries, rows, k, is_chosen)
     assert np.allclose(-np.sort(-scores, axis=1), best, atol=1e-5)
     assert np.allclose(np.take_along_axis(products, row, axis=1), scores, atol=1e-5)
@@ -68,3 +72,27 @@ def test_a_query_that_finds_little_in_a_piece_is_not_filled_with_what_does_not_c
     is_chosen = np.zeros(9_000, np.bool_)
     is_chosen[[3, 8_999, 8_000]] = True
     agree(rng.standard_normal((5, 4)).astype(np.float32), rows, 3, is_chosen)
+
+
+def test_what_is_not_above_the_floor_is_left_out():
+    rng = np.random.default_rng(2)
+    rows = rng.standard_normal((5_000, 8)).astype(np.float32)
+    queries = rng.standard_normal((4, 8)).astype(np.float32)
+    products = queries @ rows.T
+    floor = -np.sort(-products, axis=1)[:, [7]]
+    floor[3] = np.inf
+    scores, row = highest_products_together(queries, rows, 20, floor)
+    for query in range(3):
+        found = np.sort(row[query, np.isfinite(scores[query])])
+        assert found.tolist() == np.flatnonzero(products[query] > floor[query] + 1e-5).tolist()
+    assert not np.isfinite(scores[3]).any()
+
+
+def test_float16_rows_are_multiplied_as_the_numbers_they_hold():
+    rng = np.random.default_rng(3)
+    rows = rng.standard_normal((9_000, 8)).astype(np.float16)
+    rows.flags.writeable = False
+    queries = rng.standard_normal((3, 8)).astype(np.float32)
+    scores, _ = highest_products_together(queries, rows, 10, no_floor(queries))
+    best, _ = expected(queries, rows.astype(np.float32), 10, None)
+    assert np.allclose(-np.sort(-scores, axis=1), best, atol=1e-5)
