@@ -7,7 +7,7 @@ under way is in the next one, together with all who came meanwhile.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +21,16 @@ ROUND_K = 64  # how many rows are fetched is rounded up to so many, so that more
 
 @dataclass(eq=False)
 class _Wanted:
-    """What one thread asks for, and what becomes of it."""
+    """What one thread asks for, and what becomes of it.
+
+    Attributes:
+        called: set when it is answered, or when its thread is to search next.
+    """
 
     queries: NDArray[np.float32]
     k: int
     allowed: NDArray[np.int64] | None
+    called: threading.Event = field(default_factory=threading.Event)
     found: Neighbours | None = None
     error: Exception | None = None
 
@@ -39,12 +44,16 @@ class _Wanted:
 
 
 class Gathering:
-    """A `Searchable` that answers like the one it is made of, for many threads at once."""
+    """A `Searchable` that answers like the one it is made of, for many threads at once.
+
+    One thread at a time searches, for itself and others; when it is done it calls those, and whoever has waited
+    longest, to search next. Nobody who is answered waits for another search.
+    """
 
     def __init__(self, searchable: Searchable) -> None:
         self._searchable = searchable
-        self._searching = threading.Lock()
-        self._entering = threading.Lock()
+        self._changing = threading.Lock()
+        self._is_searching = False
         self._waiting: list[_Wanted] = []
 
     def nearest(
@@ -52,19 +61,33 @@ class Gathering:
     ) -> Neighbours:
         """As the other's; arrays of allowed media that are one object count as one filter."""
         own = _Wanted(queries, k, allowed)
-        with self._entering:
+        with self._changing:
             self._waiting.append(own)
-        with self._searching:
-            if not own.is_done:
-                self._answer(self._gathered(own))
+            is_first, self._is_searching = not self._is_searching, True
+        if not is_first:
+            own.called.wait()
+        if not own.is_done:
+            self._search_for(own)
         if own.error is not None:
             raise own.error
         assert own.found is not None  # whoever searched has set one or the other
         return own.found
 
+    def _search_for(self, own: _Wanted) -> None:
+        """Answer one's own query and those that go with it, and let the next one search."""
+        batch = self._gathered(own)
+        try:
+            self._answer(batch)
+        finally:
+            with self._changing:
+                following = next(iter(self._waiting), None)
+                self._is_searching = following is not None
+            for it in (*batch, *([following] if following else [])):
+                it.called.set()
+
     def _gathered(self, own: _Wanted) -> list[_Wanted]:
         """One's own query and those that wait and go with it."""
-        with self._entering:
+        with self._changing:
             batch, num_queries = [own], len(own.queries)
             for other in self._waiting:
                 if other is not own and other.goes_with(own) and num_queries + len(other.queries) <= MOST_QUERIES:
