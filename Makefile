@@ -40,7 +40,7 @@ lint: $(TOOLS)
 	@.venv/bin/python -m pytest tests/quality -m "not slow"
 
 test-slow: $(TOOLS)
-	@.venv/bin/python -m pytest -m "slow and not long"
+	@.venv/bin/python -m pytest -m "slow and not long" --numprocesses auto --maxprocesses 4 --dist loadfile
 
 check-long: $(TOOLS)
 	@AVSEARCH_KILLS=100 .venv/bin/python -m pytest -m slow

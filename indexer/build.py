@@ -11,14 +11,14 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from avsearch.catalog import EncoderRecord
+from avsearch.catalog import ConnectionLostError, EncoderRecord, UnreachableError
 from avsearch.errors import LibraryError
 from avsearch.library import Library, Writer
 from avsearch.manifest import read_manifest
 from avsearch.models.weights import read_header
 from avsearch.moments import SECOND_US, Failed
 from indexer.discover import Discovery, FoundFile, discover
-from indexer.events import Found, Listener, Timings
+from indexer.events import Found, Listener, Reconnecting, Timings
 from indexer.ledger import Ledger
 from indexer.loading import Loading
 from indexer.opening import Place, open_or_create
@@ -26,6 +26,8 @@ from indexer.pipeline import Pipeline, ReadOne, num_cores
 from indexer.plan import GAP_US
 from indexer.reader import Claims, NewFileReader
 from indexer.sharing import ClaimedReader, wait_for_others
+
+RECONNECT_AFTER_S = (1.0, 5.0, 15.0, 30.0, 60.0)  # a server that is restarted, or upgraded, is back by then
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,9 @@ def index(job: IndexJob, tell: Listener, stop: threading.Event | None = None) ->
     when all of its files are dealt with: it waits for those that others have in hand, and reads them itself if they
     give them back or are no longer there.
 
+    A run that loses its connection to the database begins anew, after longer and longer pauses; what it had
+    committed is unchanged then, and counted so.
+
     Args:
         job: what to do.
         tell: told what happens, in the calling thread.
@@ -109,7 +114,26 @@ def index(job: IndexJob, tell: Listener, stop: threading.Event | None = None) ->
         LibraryError: the library has no encoder yet and none is given, or cannot be written.
         WeightsError, ManifestError, MediaError: the model, the manifest or a path cannot be used.
     """
-    began, stop = time.monotonic(), stop or threading.Event()
+    stop, began = stop or threading.Event(), time.monotonic()
+    pauses = iter(RECONNECT_AFTER_S)
+    lost: UnreachableError | None = None
+    while True:
+        try:
+            return _index(job, tell, stop, began)
+        except UnreachableError as error:
+            if lost is None and not isinstance(error, ConnectionLostError):
+                raise  # it was never there: another try would only hide a wrong address
+            lost, reason = lost or error, error.message
+        pause_s = next(pauses, None)
+        if pause_s is None:
+            raise lost
+        tell(Reconnecting(pause_s, reason))
+        if stop.wait(pause_s):
+            raise lost
+
+
+def _index(job: IndexJob, tell: Listener, stop: threading.Event, began: float) -> Indexed:
+    """The job, over one connection to the catalog."""
     labels = _labels(job.manifest)
     library = open_or_create(Place(job.library, job.model, job.database_url, job.segments_url, job.paths))
     with library.indexer() as writer:

@@ -84,7 +84,20 @@ class Elsewhere:
     names: tuple[str, ...]
 
 
-Event = Walking | Found | FileDone | Committed | Elsewhere
+@dataclass(frozen=True)
+class Reconnecting:
+    """The connection to the database was lost; the run begins anew after a pause, with all that was committed.
+
+    Attributes:
+        pause_s: how long it waits first.
+        reason: what the database, or the system, says.
+    """
+
+    pause_s: float
+    reason: str
+
+
+Event = Walking | Found | FileDone | Committed | Elsewhere | Reconnecting
 Listener = Callable[[Event], None]
 
 

@@ -2,7 +2,7 @@
 
 from avsearch.catalog.basis import Basis
 from avsearch.catalog.claims import Claim, FileOnDisk
-from avsearch.catalog.database import Database, find_database
+from avsearch.catalog.database import ConnectionLostError, Database, UnreachableError, find_database
 from avsearch.catalog.indexing import IndexerCatalog, indexer_session
 from avsearch.catalog.paths import Place
 from avsearch.catalog.reading import Catalog
@@ -33,6 +33,7 @@ __all__ = [
     "Catalog",
     "CatalogWriter",
     "Claim",
+    "ConnectionLostError",
     "Coverage",
     "Database",
     "EncoderRecord",
@@ -54,6 +55,7 @@ __all__ = [
     "Snapshot",
     "State",
     "Status",
+    "UnreachableError",
     "find_database",
     "indexer_session",
     "write_session",

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool, QueuePool
 
 from avsearch.errors import LibraryError
@@ -33,6 +33,14 @@ _SERVER_OPTIONS = {  # a server that is gone, or behind a dead cable, is noticed
 _TURN_S = 600  # that a thread waits for the one connection, which another one uses
 _PASSWORD_HINT = "Give the password in PGPASSWORD or ~/.pgpass; a library never keeps it."
 _DATABASE_HINT = "Check the disk or the database server; `avsearch library verify` checks the library itself."
+
+
+class UnreachableError(LibraryError):
+    """The database server does not answer."""
+
+
+class ConnectionLostError(UnreachableError):
+    """A connection that was there broke; what was not committed by then is not in the catalog."""
 
 
 @dataclass(frozen=True)
@@ -102,9 +110,9 @@ def server_engine(url: URL, *, is_lasting: bool = False) -> Engine:
         raise LibraryError("PostgreSQL needs the Python package psycopg.", hint=_DRIVER_HINT) from error
 
 
-def lost_connection() -> LibraryError:
-    """The error of one who was cut off from the database; what was not committed by then is not in the catalog."""
-    return LibraryError("The connection to the database was lost.", hint="Run the same command again.")
+def lost_connection() -> ConnectionLostError:
+    """The error of one who was cut off from the database."""
+    return ConnectionLostError("The connection to the database was lost.", hint="Run the same command again.")
 
 
 def is_sqlite(connection: Connection) -> bool:
@@ -222,4 +230,6 @@ def _explained(done: str) -> Iterator[None]:
         cause = error.orig if isinstance(error, DBAPIError) else error
         reason = next(iter(str(cause).strip().splitlines()), type(cause).__name__).rstrip(".")
         hint = _PASSWORD_HINT if "password" in reason else _DATABASE_HINT
-        raise LibraryError(f"The catalog cannot be {done} ({reason}).", hint=hint) from error
+        is_refused = isinstance(error, OperationalError) and error.statement is None
+        kind = UnreachableError if is_refused else LibraryError
+        raise kind(f"The catalog cannot be {done} ({reason}).", hint=hint) from error

@@ -20,7 +20,7 @@ from rich.text import Text
 from avsearch.catalog import State
 from avsearch.cli.output import PLAIN_EVERY_S, counted, length_of, print_json, say, shown, size_of
 from avsearch.moments import SECOND_US
-from indexer.events import Committed, Elsewhere, Event, FileDone, Found, Listener, Walking
+from indexer.events import Committed, Elsewhere, Event, FileDone, Found, Listener, Reconnecting, Walking
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Tally:
                 )
             case Committed():
                 return replace(self, num_committed=event.num_files)
-            case Elsewhere():
+            case Elsewhere() | Reconnecting():
                 return self
 
     @property
@@ -148,6 +148,8 @@ def event_record(event: Event) -> dict[str, Any]:
             return {"event": "committed", "files": event.num_files}
         case Elsewhere():
             return {"event": "elsewhere", "files": event.num_files, "indexers": list(event.names)}
+        case Reconnecting():
+            return {"event": "reconnecting", "pause_s": event.pause_s, "reason": event.reason}
 
 
 def said_of(found: Found, doing: str = "index") -> str:
@@ -167,6 +169,17 @@ def said_of_others(event: Elsewhere) -> str:
     return f"waiting for {counted(event.num_files, 'file')} that {who} ({'; '.join(event.names)})"
 
 
+def said_of_waiting(event: Event) -> str:
+    """What a run waits for, in a line; empty for all other events."""
+    match event:
+        case Elsewhere():
+            return said_of_others(event)
+        case Reconnecting():
+            return f"{event.reason} Trying again in {event.pause_s:g} s; what was committed stays."
+        case _:
+            return ""
+
+
 @dataclass
 class _Lines:
     """A line when a stage begins; the figures every ten seconds, also while one long file is being read."""
@@ -184,8 +197,8 @@ class _Lines:
         if isinstance(event, Found) and (event.num_files or self.walks < 2):
             say(said_of(event, self.doing))
             self.walks = 2  # later rounds of a watch speak up only when there is something to do
-        if isinstance(event, Elsewhere):
-            say(f"{self.doing}: {said_of_others(event)}")
+        if waiting := said_of_waiting(event):
+            say(f"{self.doing}: {waiting}")
 
     def repeat(self) -> None:
         while not self.ended.wait(PLAIN_EVERY_S):
@@ -234,7 +247,7 @@ def _bar(doing: str) -> Iterator[Listener]:
                 total=found.num_bytes if found else None,
                 completed=figures.tally.num_bytes,
             )
-            if isinstance(event, Elsewhere):
-                rich.console.print(shown(f"{doing}: {said_of_others(event)}"), markup=False, highlight=False)
+            if waiting := said_of_waiting(event):
+                rich.console.print(shown(f"{doing}: {waiting}"), markup=False, highlight=False)
 
         yield tell

@@ -17,7 +17,7 @@ from avsearch.cli.index_result import result_record
 from avsearch.cli.index_screen import event_record
 from avsearch.cli.output import print_line
 from indexer.build import Indexed, IndexJob
-from indexer.events import Committed, Elsewhere, FileDone, Found, Timings, Walking
+from indexer.events import Committed, Elsewhere, FileDone, Found, Reconnecting, Timings, Walking
 
 REGENERATE = "python -m avsearch.cli.reference > docs/commands.md"
 _HEAD = f"""# Commands
@@ -67,6 +67,7 @@ def _events() -> str:
         FileDone(nowhere, 0, State.INDEXED),
         Committed(0),
         Elsewhere(0, ()),
+        Reconnecting(0, ""),
     )
     records = [event_record(event) for event in examples]
     ended = result_record(

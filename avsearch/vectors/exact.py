@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from avsearch.vectors import parts
 from avsearch.vectors.parts import Part, parts_of
 from avsearch.vectors.ranges import ranges_of_media
 from avsearch.vectors.ranking import (
@@ -22,7 +23,7 @@ from avsearch.vectors.ranking import (
     stacked,
 )
 from avsearch.vectors.segments import Rows, rows_at
-from avsearch.vectors.together import no_products
+from avsearch.vectors.together import FEWEST_QUERIES, no_products
 from avsearch.vectors.workers import each
 
 
@@ -71,16 +72,30 @@ def search(
     """
     most = k + MARGIN
     likely = Likely(*no_products(len(queries)))
-    floor = np.full((len(queries), 1), -np.inf, np.float32)
-    for more in each(lambda part: part.likely(queries, most, floor), parts_again()):
+    floor, do = _way(segments, len(queries))
+    for more in do(lambda part: part.likely(queries, most, floor), parts_again()):
         likely = likely.joined(more, most)
-        if likely.row.shape[1] == most:
+        if floor is not None and likely.row.shape[1] == most:
             floor[:] = likely.scores.min(axis=1, keepdims=True)
     found = _scored(segments, queries, likely.row).best(k)
     if likely.row.shape[1] == most:
         is_close = found.scores[:, -1] - likely.scores.min(axis=1) <= TIE
         found = _decided(found, np.flatnonzero(is_close), parts_again, queries)
     return found
+
+
+def _way(
+    segments: Sequence[Rows], num_queries: int
+) -> tuple[NDArray[np.float32] | None, Callable[..., Iterable[Likely]]]:
+    """The (Q, 1) floor for looking at rows for all queries together, or None; and how parts are gone through.
+
+    Rows that stay in the cache, and few queries, are best left to faiss, which gives each query a thread.
+    """
+    if sum(map(len, segments)) <= parts.BLOCK_ROWS:
+        return None, map
+    if num_queries >= FEWEST_QUERIES or any(it.vector.dtype == np.float16 for it in segments):
+        return np.full((num_queries, 1), -np.inf, np.float32), each
+    return None, each if num_queries == 1 else map
 
 
 def _scored(segments: Sequence[Rows], queries: NDArray[np.float32], row: NDArray[np.int64]) -> Neighbours:

@@ -45,7 +45,7 @@ class Part:
     row: NDArray[np.int64] | int
     is_chosen: NDArray[np.bool_] | None = None
 
-    def likely(self, queries: NDArray[np.float32], most: int, floor: NDArray[np.float32]) -> Likely:
+    def likely(self, queries: NDArray[np.float32], most: int, floor: NDArray[np.float32] | None) -> Likely:
         """The rows that float32 arithmetic finds best for each query, under their numbers, as `likely_rows`."""
         found = likely_rows(self.rows.vector, queries, most, floor, self.is_chosen)
         return Likely(found.scores, self._numbered(found.row))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from avsearch.vectors.backend import all_products, highest_products, multiplies_exactly
 from avsearch.vectors.segments import Rows
-from avsearch.vectors.together import FEWEST_QUERIES, highest, highest_products_together
+from avsearch.vectors.together import highest, highest_products_together
 
 TIE = 1e-5  # scores this close may come out of float32 arithmetic in either order
 MARGIN = 16  # more rows than are wanted, so that ties seldom cost a second look
@@ -110,7 +110,7 @@ def likely_rows(
     vector: NDArray[np.floating],
     queries: NDArray[np.float32],
     most: int,
-    floor: NDArray[np.float32],
+    floor: NDArray[np.float32] | None,
     is_chosen: NDArray[np.bool_] | None = None,
 ) -> Likely:
     """The rows that score highest in float32 arithmetic; fewer where there are fewer.
@@ -119,13 +119,15 @@ def likely_rows(
         vector: (N, D) float16 or float32.
         queries: (Q, D) float32, contiguous.
         most: how many.
-        floor: (Q, 1) float32; what scores no higher may be left out, -inf be in its place.
+        floor: (Q, 1) float32; what scores no higher may be left out, -inf be in its place. None where nothing is
+            gained by looking at the rows for all queries together, unless they are float16.
         is_chosen: (N,) bool, the rows that count; None for all.
     """
     num_chosen = len(vector) if is_chosen is None else int(np.count_nonzero(is_chosen))
     if num_chosen > most:
-        wins = vector.dtype == np.float16 or len(queries) >= FEWEST_QUERIES
-        if wins and multiplies_exactly():
+        if vector.dtype == np.float16 and floor is None:
+            floor = np.full((len(queries), 1), -np.inf, np.float32)
+        if floor is not None and multiplies_exactly():
             return Likely(*highest_products_together(queries, vector, most, floor, is_chosen))
         return Likely(*highest_products(queries, np.ascontiguousarray(vector, np.float32), most, is_chosen))
     chosen = np.arange(len(vector)) if is_chosen is None else np.flatnonzero(is_chosen)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from avsearch.vectors.backend import products_of_pieces
 
 Products: TypeAlias = tuple[NDArray[np.float32], NDArray[np.int64]]
-FEWEST_QUERIES = 3  # below, faiss is as fast
+FEWEST_QUERIES = 5  # below, faiss is as fast
 _PIECE_ROWS = 4096
 
 

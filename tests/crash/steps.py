@@ -13,7 +13,7 @@ import sqlalchemy.event
 from sqlalchemy import Engine
 
 from avsearch.catalog import claims, indexing
-from indexer import ledger, remaking
+from indexer import build, ledger, remaking
 
 CALLS = ("fsync", "mkdir", "replace", "unlink")
 NEVER_S = 1e6
@@ -31,6 +31,7 @@ class Settings:
         journal: a file that gets a line for each step.
         lease_s: seconds after which others take over from a run that does not say that it is still there.
         is_silent: whether it never says so, but when it claims files.
+        reconnect_after_s: the pauses after which a lost connection to the database is made again.
     """
 
     commit_every_s: float | None = None
@@ -39,6 +40,7 @@ class Settings:
     journal: str | None = None
     lease_s: float | None = None
     is_silent: bool = False
+    reconnect_after_s: tuple[float, ...] | None = None
 
 
 def settle(settings: Settings) -> None:
@@ -49,6 +51,8 @@ def settle(settings: Settings) -> None:
     if settings.lease_s is not None:
         claims.LEASE_S = settings.lease_s
         indexing.HEARTBEAT_S = NEVER_S if settings.is_silent else settings.lease_s / 6
+    if settings.reconnect_after_s is not None:
+        build.RECONNECT_AFTER_S = settings.reconnect_after_s
     if settings.hold is not None:
         _hold(Path(settings.hold))
     if settings.die_at is not None or settings.journal is not None:

@@ -1,8 +1,10 @@
 """A library whose catalog is on a server: killed runs, lost connections, a server that goes down and comes back."""
 
+import json
 import shutil
 import subprocess
 import tempfile
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,50 +93,76 @@ def test_runs_that_are_killed_leave_a_sound_library_on_a_server(
 def held(start, clips, weights, tmp_path):
     """Start a run on a server's database: it has made its first commit, and goes on once `go-on` is there."""
 
-    def begin(url):
+    def begin(url, *, reconnect_after_s):
         words = [*index_words(clips, weights, tmp_path / "library", url), "--json"]
-        process = start(*words, settings={"commit_every_s": 0, "hold": str(tmp_path / "go-on")})
+        hold = str(tmp_path / "go-on")
+        settings = {"commit_every_s": 0, "hold": hold, "reconnect_after_s": reconnect_after_s}
+        process = start(*words, settings=settings)
         committed(process)
         return process
 
     return begin
 
 
-def assert_ends_with_sentence(process, tmp_path):
+def ended(process, tmp_path):
+    """Let a run go on: its exit code, what it told, and what it said."""
     (tmp_path / "go-on").touch()
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == 1
-    assert errors.splitlines()[-2:] == LOST
-    assert errors.count("error:") == 1
-    assert "Traceback" not in errors
+    told, said = process.communicate(timeout=120)
+    assert "Traceback" not in said
+    return process.returncode, [json.loads(line) for line in told.splitlines()], said.splitlines()
 
 
-def test_a_run_whose_connection_is_cut_says_so_and_the_next_one_completes(
-    nursery, held, clips, weights, all_of_clips, postgres_database, tmp_path
-):
-    run = held(postgres_database)
-    with psycopg.connect(postgres_database, autocommit=True) as connection:
+def cut(database):
+    """End all connections to a database but one's own; how many they were."""
+    with psycopg.connect(database, autocommit=True) as connection:
         cut = (
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()"
         )
-        assert connection.execute(cut, [connection.info.dbname]).fetchall() == [(True,)]
-    assert_ends_with_sentence(run, tmp_path)
-    assert 0 < len(assert_sound(tmp_path / "library", all_of_clips)) < len(all_of_clips)
-    nursery.complete(*index_words(clips, weights, tmp_path / "library", postgres_database))
+        return len(connection.execute(cut, [connection.info.dbname]).fetchall())
+
+
+def test_a_run_whose_connection_is_cut_makes_another_and_completes(
+    held, clips, weights, all_of_clips, postgres_database, tmp_path
+):
+    run = held(postgres_database, reconnect_after_s=[0.3])
+    assert cut(postgres_database) == 1
+    code, told, said = ended(run, tmp_path)
+    assert code == 0, said
+    assert [it["pause_s"] for it in told if it["event"] == "reconnecting"] == [0.3]
+    assert any("The connection to the database was lost. Trying again in 0.3 s" in line for line in said)
+    assert told[-1]["event"] == "done"
+    assert told[-1]["indexed"] + told[-1]["unchanged"] == len(all_of_clips)
+    assert told[-1]["unchanged"] > 0
     assert_same(assert_sound(tmp_path / "library", all_of_clips), all_of_clips)
 
 
-def test_a_run_whose_server_goes_down_says_so_and_completes_when_it_is_back(
+def test_a_run_whose_server_is_restarted_waits_for_it_and_completes(held, server, all_of_clips, tmp_path):
+    run = held(server.url, reconnect_after_s=[0.1, 60])
+    server.crash()
+    restarting = threading.Timer(2, server.start)
+    restarting.start()
+    code, told, said = ended(run, tmp_path)
+    restarting.join()
+    assert code == 0, said
+    assert [it["event"] for it in told].count("reconnecting") == 1
+    assert_same(assert_sound(tmp_path / "library", all_of_clips), all_of_clips)
+
+
+def test_a_run_whose_server_stays_down_says_so_and_the_next_one_completes(
     nursery, held, server, clips, weights, all_of_clips, tmp_path
 ):
     library = tmp_path / "library"
-    run = held(server.url)
+    run = held(server.url, reconnect_after_s=[0.1, 0.2])
     server.crash()
-    assert_ends_with_sentence(run, tmp_path)
+    code, told, said = ended(run, tmp_path)
+    assert (code, said[-2:]) == (1, LOST)
+    assert "\n".join(said).count("error:") == 1
+    assert [it["pause_s"] for it in told if it["event"] == "reconnecting"] == [0.1, 0.2]
     for words in (index_words(clips, weights, library, server.url), ["library", "verify", "--library", library]):
         printed = nursery.complete(*words, code=1)
         assert "Traceback" not in printed
         assert "connection" in printed
+        assert "Trying again" not in printed  # it was never there
     server.start()
     assert verify(open_library(library)) == []
     assert 0 < len(contents(open_library(library))) < len(all_of_clips)
