@@ -131,20 +131,20 @@ def test_a_run_whose_connection_is_cut_makes_another_and_completes(
     assert [it["pause_s"] for it in told if it["event"] == "reconnecting"] == [0.3]
     assert any("The connection to the database was lost. Trying again in 0.3 s" in line for line in said)
     assert told[-1]["event"] == "done"
-    assert told[-1]["indexed"] + told[-1]["unchanged"] == len(all_of_clips)
+    assert told[-1]["indexed"] + told[-1]["unchanged"] == sum(it.is_file() for it in clips.rglob("*"))
     assert told[-1]["unchanged"] > 0
     assert_same(assert_sound(tmp_path / "library", all_of_clips), all_of_clips)
 
 
 def test_a_run_whose_server_is_restarted_waits_for_it_and_completes(held, server, all_of_clips, tmp_path):
-    run = held(server.url, reconnect_after_s=[0.1, 60])
+    run = held(server.url, reconnect_after_s=[0.1, 1, 2, 4, 8, 16])
     server.crash()
     restarting = threading.Timer(2, server.start)
     restarting.start()
     code, told, said = ended(run, tmp_path)
     restarting.join()
     assert code == 0, said
-    assert [it["event"] for it in told].count("reconnecting") == 1
+    assert "reconnecting" in [it["event"] for it in told]
     assert_same(assert_sound(tmp_path / "library", all_of_clips), all_of_clips)
 
 
