@@ -59,7 +59,7 @@ def measured(files: list[Path]) -> Mapping[str, list[Cost]]:
             cost = Cost(
                 run["num_rows"],
                 run["memory_bytes"],
-                run["build_s"],
+                0.0 if run["kind"] == "exact" else run["build_s"],
                 run["single"]["p50_ms"],
                 run["batch"]["p50_ms"],
             )
@@ -72,7 +72,7 @@ def lines(kind: str, costs: list[Cost]) -> Iterator[str]:
     for at, cost in enumerate(costs):
         check = "" if at < 2 else compared(cost, predicted(costs[at - 2], costs[at - 1], cost.num_rows))
         yield row(kind, cost, check)
-    if len(costs) > 1:
+    if len(costs) > 1 and costs[-1].num_rows * 10 >= BEYOND[0]:
         for num_rows in BEYOND:
             yield row(kind, predicted(costs[-2], costs[-1], num_rows), "(predicted)")
 
@@ -81,28 +81,27 @@ def predicted(small: Cost, large: Cost, num_rows: int) -> Cost:
     """What a power law through two sizes says of a third."""
 
     def law(one: float, other: float) -> float:
-        ratio = max(other, 1e-9) / max(one, 1e-9)
         steps = log(num_rows / large.num_rows) / log(large.num_rows / small.num_rows)
-        return float(other * ratio**steps)
+        return float(other * (other / one) ** steps) if one else 0.0
 
     return Cost(
         num_rows,
         large.num_bytes / large.num_rows * num_rows,
-        law(small.build_s, large.build_s) if large.build_s else 0.0,
+        law(small.build_s, large.build_s),
         law(small.single_ms, large.single_ms),
         law(small.batch_ms, large.batch_ms),
     )
 
 
 def compared(found: Cost, expected: Cost) -> str:
-    """Measured over predicted: bytes, building, one query, each of 32."""
-    ratios = (
-        found.num_bytes / expected.num_bytes,
-        found.build_s / expected.build_s if expected.build_s else 1.0,
-        found.single_ms / expected.single_ms,
-        found.batch_ms / expected.batch_ms,
+    """Measured over predicted: bytes, building where anything is built, one query, each of 32."""
+    pairs = (
+        (found.num_bytes, expected.num_bytes),
+        (found.build_s, expected.build_s),
+        (found.single_ms, expected.single_ms),
+        (found.batch_ms, expected.batch_ms),
     )
-    return ", ".join(f"{ratio:.2f}" for ratio in ratios)
+    return ", ".join(f"{one / other:.2f}" for one, other in pairs if other)
 
 
 def row(kind: str, cost: Cost, check: str) -> str:
