@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
+from importlib.metadata import version
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from avsearch.cli import align, bench, demo, evaluate, importing, index, library, localize, query, serve, train
 from avsearch.cli.interrupt import clean_up_on_sigterm, exit_code_after
-from avsearch.cli.output import say
+from avsearch.cli.output import print_line, say
 from avsearch.errors import AvsearchError
 
 
@@ -54,6 +55,21 @@ app.command()(evaluate.evaluate)
 app.add_typer(importing.app, name="import")
 app.add_typer(library.app, name="library")
 app.add_typer(bench.app, name="bench")
+
+
+def _tell_version(is_asked: bool) -> None:
+    if is_asked:
+        print_line(f"avsearch {version('avsearch')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _all_commands(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
 
 
 def main() -> None:

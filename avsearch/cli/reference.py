@@ -23,7 +23,7 @@ REGENERATE = "python -m avsearch.cli.reference > docs/commands.md"
 _HEAD = f"""# Commands
 
 Every command with all of its options, made by `{REGENERATE}`.
-Results go to stdout, progress and words for people to stderr.
+Results go to stdout, progress and words for people to stderr. `avsearch --version` prints the version.
 """
 _WIDTH = 120
 

@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,10 @@ def test_help_names_every_command_and_the_exit_codes():
         name in out
         for name in ("demo", "train", "align", "index", "query", "evaluate", "library", "bench", "Exit codes")
     )
+
+
+def test_the_version_is_that_of_the_package():
+    assert avsearch("--version") == (0, f"avsearch {version('avsearch')}\n", "")
 
 
 def test_query_prints_json_hits_one_a_line(footage, library):
