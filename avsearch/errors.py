@@ -6,6 +6,7 @@
     ├── ManifestError    a manifest cannot be used
     ├── WeightsError     a weights file cannot be used
     ├── TrainingError    a training run cannot start or go on
+    ├── ClusterError     a cluster cannot be reached, is lost, or cannot do what it is asked
     └── LibraryError     a library cannot be opened, read or written
         └── StorageError the store that holds its segments cannot be reached, which says nothing about them
 
@@ -52,6 +53,10 @@ class WeightsError(AvsearchError):
 
 class TrainingError(AvsearchError):
     """Training cannot start or go on."""
+
+
+class ClusterError(AvsearchError):
+    """A Ray cluster cannot be reached, is lost, or one of its nodes lacks what its work needs."""
 
 
 class LibraryError(AvsearchError):

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import resource
 import threading
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from avsearch.catalog import ConnectionLostError, EncoderRecord, UnreachableError
-from avsearch.errors import LibraryError
-from avsearch.library import Library, Writer
+from avsearch.catalog import ConnectionLostError, UnreachableError
+from avsearch.cluster import connected
+from avsearch.library import Writer
 from avsearch.manifest import read_manifest
-from avsearch.models.weights import read_header
 from avsearch.moments import SECOND_US, Failed
-from indexer.discover import Discovery, FoundFile, discover
+from indexer.discover import Discovery, discover
 from indexer.events import Found, Listener, Reconnecting, Timings
-from indexer.ledger import Ledger
-from indexer.loading import Loading
 from indexer.opening import Place, open_or_create
-from indexer.pipeline import Pipeline, ReadOne, num_cores
 from indexer.plan import GAP_US
-from indexer.reader import Claims, NewFileReader
-from indexer.sharing import ClaimedReader, wait_for_others
+from indexer.reading import NewReading
+
+if TYPE_CHECKING:
+    from avsearch.cluster.cluster import Cluster
 
 RECONNECT_AFTER_S = (1.0, 5.0, 15.0, 30.0, 60.0)  # a server that is restarted, or upgraded, is back by then
 
@@ -46,6 +43,7 @@ class IndexJob:
         database_url: of the catalog of a library that is made.
         segments_url: of the store that is to hold the segments of a library that is made.
         gap_us: microseconds between image moments beyond which frames are decoded exactly.
+        ray: address of a Ray cluster that decodes and embeds; None for this machine.
     """
 
     paths: Sequence[Path]
@@ -59,6 +57,7 @@ class IndexJob:
     database_url: str | None = None
     segments_url: str | None = None
     gap_us: int = GAP_US
+    ray: str | None = None
 
 
 @dataclass(frozen=True)
@@ -105,6 +104,9 @@ def index(job: IndexJob, tell: Listener, stop: threading.Event | None = None) ->
     A run that loses its connection to the database begins anew, after longer and longer pauses; what it had
     committed is unchanged then, and counted so.
 
+    On a cluster, nodes read files and embed their moments; this process plans, commits, and gives out work. A file
+    whose process or node dies is read again, by another one.
+
     Args:
         job: what to do.
         tell: told what happens, in the calling thread.
@@ -113,6 +115,7 @@ def index(job: IndexJob, tell: Listener, stop: threading.Event | None = None) ->
     Raises:
         LibraryError: the library has no encoder yet and none is given, or cannot be written.
         WeightsError, ManifestError, MediaError: the model, the manifest or a path cannot be used.
+        ClusterError: the cluster is not there, is lost, or cannot read the footage; what is finished is committed.
     """
     stop, began = stop or threading.Event(), time.monotonic()
     pauses = iter(RECONNECT_AFTER_S)
@@ -135,21 +138,26 @@ def index(job: IndexJob, tell: Listener, stop: threading.Event | None = None) ->
 def _index(job: IndexJob, tell: Listener, stop: threading.Event, began: float) -> Indexed:
     """The job, over one connection to the catalog."""
     labels = _labels(job.manifest)
-    library = open_or_create(Place(job.library, job.model, job.database_url, job.segments_url, job.paths))
-    with library.indexer() as writer:
-        if job.model is not None:
-            writer.use_encoder(job.model)
-        found = discover(job.paths, writer, retry_failed=job.retry_failed, tell=tell)
-        tell(_found(found))
-        run_id = writer.catalog.start_run("index")
-        _note_what_is_known(writer, found, labels)
-        reading = _Reading(job, writer, labels, tell, stop)
-        if found.to_read:
-            reading.read_all(library, found.to_read)
-        writer.catalog.update_files(found.vanished)  # only now: what was moved is known at its new place first
-        result = _result(found, reading, seconds=time.monotonic() - began)
-        writer.catalog.finish_run(run_id, _counts(result))
-    return result
+    with _connected(job.ray) as cluster:  # first: without it, nothing is begun
+        library = open_or_create(Place(job.library, job.model, job.database_url, job.segments_url, job.paths))
+        with library.indexer() as writer:
+            if job.model is not None:
+                writer.use_encoder(job.model)
+            found = discover(job.paths, writer, retry_failed=job.retry_failed, tell=tell)
+            tell(_found(found))
+            run_id = writer.catalog.start_run("index")
+            _note_what_is_known(writer, found, labels)
+            reading = NewReading(job, writer, labels, tell, stop, cluster)
+            if found.to_read:
+                reading.read_all(library, found.to_read)
+            writer.catalog.update_files(found.vanished)  # only now: what was moved is known at its new place first
+            result = _result(found, reading, seconds=time.monotonic() - began)
+            writer.catalog.finish_run(run_id, _counts(result))
+        return result
+
+
+def _connected(address: str | None) -> AbstractContextManager[Cluster | None]:
+    return nullcontext() if address is None else connected(address)
 
 
 def _labels(manifest: Path | None) -> dict[Path, tuple[str, ...]]:
@@ -180,84 +188,7 @@ def _note_what_is_known(writer: Writer, found: Discovery, labels: Mapping[Path, 
     writer.catalog.update_files(found.returned)
 
 
-@dataclass
-class _Reading:
-    """The reading part of a run, and what came of it."""
-
-    job: IndexJob
-    writer: Writer
-    labels: Mapping[Path, tuple[str, ...]]
-    tell: Listener
-    stop: threading.Event
-    ledger: Ledger | None = None
-    timings: Timings = field(default_factory=Timings)
-
-    def read_all(self, library: Library, files: Sequence[FoundFile]) -> None:
-        """Read, and commit now and then; whatever ends the run, what is finished is committed first."""
-        active = library.catalog.active_encoder()
-        assert active is not None
-        self.ledger = Ledger(self.writer, active, labels=self.labels, tell=self.tell)
-        loading = Loading(library.encoder_path(active), self.job.device)
-        began, children = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
-        embed_cpu_s = 0.0
-        while files:
-            reader = self._reader(library, active, files)
-            pipeline = Pipeline(reader, loading, stop=self.stop, num_readers=self.job.num_workers)
-            try:
-                self._collect(pipeline, files, self.ledger)
-            finally:
-                if loading.encoder is not None:
-                    loading.encoder.work_together()
-            embed_cpu_s += pipeline.embed_cpu_s
-            files = wait_for_others(self.ledger.take_left(), self.writer, tell=self.tell, stop=self.stop)
-        now = resource.getrusage(resource.RUSAGE_CHILDREN)
-        self.timings = Timings(
-            load_s=loading.seconds,
-            load_cpu_s=loading.cpu_s,
-            wall_s=time.monotonic() - began,
-            decode_cpu_s=now.ru_utime + now.ru_stime - children.ru_utime - children.ru_stime,
-            embed_cpu_s=embed_cpu_s,
-        )
-
-    def _reader(self, library: Library, encoder: EncoderRecord, files: Sequence[FoundFile]) -> ReadOne:
-        """What reads these files, by what is known of their contents now."""
-        assert self.ledger is not None
-        known = library.catalog.media_hashes(encoder.id)
-        self.ledger.know(known)
-        header = read_header(library.encoder_path(encoder))
-        reader = NewFileReader(
-            front_end=header.front_end,
-            modalities=header.modalities,
-            claims=Claims(known),
-            shared_sizes=_shared_sizes(files, library),
-            gap_us=self.job.gap_us,
-            audio_stream=self.job.audio_stream,
-            num_threads=max(num_cores() // len(files), 1),
-            plans=library.catalog.plans_of_uncovered(encoder.id),
-        )
-        return ClaimedReader(reader, self.writer, files, self.job.retry_failed)
-
-    def _collect(self, pipeline: Pipeline, files: Sequence[FoundFile], ledger: Ledger) -> None:
-        try:
-            with closing(pipeline.run(files)) as reading:
-                for read in reading:
-                    ledger.enter(read)
-                    if ledger.is_due:
-                        ledger.commit()
-        except LibraryError:  # the catalog is out of reach: a last commit would only say so again
-            raise
-        except BaseException:
-            ledger.close()
-            raise
-        ledger.close()
-
-
-def _shared_sizes(files: Sequence[FoundFile], library: Library) -> frozenset[int]:
-    counts = Counter(file.size_bytes for file in files)
-    return frozenset(size for size, count in counts.items() if count > 1) | library.catalog.known_sizes()
-
-
-def _result(found: Discovery, reading: _Reading, *, seconds: float) -> Indexed:
+def _result(found: Discovery, reading: NewReading, *, seconds: float) -> Indexed:
     ledger = reading.ledger
     before = [Failed(file.path, state.reason) for file, state in found.still_failed]
     failures = [*before, *found.unreadable, *(ledger.failures if ledger else ())]

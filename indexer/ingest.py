@@ -39,7 +39,16 @@ class LeftOut:
     start_us: int
 
 
-Read = Piece | LeftOut | Unreadable | Incomplete
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """Moments of one modality that are encoded already: (N,) int64 microseconds, (N, D) float32 unit rows."""
+
+    modality: Modality
+    starts_us: NDArray[np.int64]
+    vectors: NDArray[np.float32]
+
+
+Read = Piece | LeftOut | Unreadable | Incomplete | Encoded
 
 
 def read_pieces(

@@ -27,7 +27,7 @@ from avsearch.errors import MediaError
 from avsearch.moments import MediaInfo, Modality
 from indexer.damage import Incomplete
 from indexer.discover import FoundFile
-from indexer.ingest import LeftOut, Piece, Read
+from indexer.ingest import Encoded, LeftOut, Piece, Read
 from indexer.plan import GAP_US
 from indexer.streams import Unreadable
 
@@ -182,6 +182,10 @@ class Pipeline:
                 result.left_out[read.modality] += 1
             case Unreadable() | Incomplete():
                 result.reason = f"{result.reason} {read.reason}".strip()
+            case Encoded():
+                with self._lock:
+                    result.vectors[read.modality] += list(read.vectors)
+                    result.starts_us[read.modality] += read.starts_us.tolist()
             case Piece():
                 self._pile_up(_Waiting(result, read))
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from avsearch import media
 from avsearch.errors import MediaError
@@ -14,7 +15,7 @@ from avsearch.front_end import FrontEnd
 from avsearch.moments import MediaInfo, Modality
 from indexer.discover import FoundFile
 from indexer.ingest import LeftOut, Piece, Read, read_pieces, with_true_duration
-from indexer.pipeline import ReadFile
+from indexer.pipeline import ReadFile, ReadOne
 
 
 class Claims:
@@ -38,9 +39,40 @@ class NewFileReader:
     """Reads files that the library does not know as they are.
 
     Attributes:
-        front_end: of the encoder.
+        read_content: reads one whose content is new.
         claims: contents that need no reading.
         shared_sizes: sizes in bytes that more than one file has: the content of those is looked at first.
+        hash_content: a path -> the hash of its bytes.
+    """
+
+    read_content: ReadOne
+    claims: Claims
+    shared_sizes: Collection[int]
+    hash_content: Callable[[Path], str] = media.content_hash
+
+    def __call__(self, result: ReadFile) -> Iterator[Read]:
+        """Give the pieces of a file, and fill in its hash and what it is.
+
+        Raises:
+            MediaError: it cannot be read, or changes meanwhile.
+        """
+        media.require_file(result.file.path)
+        if result.file.size_bytes in self.shared_sizes:
+            result.content_hash = self.hash_content(result.file.path)
+            result.is_known = not self.claims.claim(result.content_hash)
+        if result.is_known:
+            require_unchanged(result.file)
+            return
+        yield from self.read_content(result)
+        self.claims.claim(result.content_hash)
+
+
+@dataclass(frozen=True)
+class ContentReader:
+    """Reads whole files, here or on another machine.
+
+    Attributes:
+        front_end: of the encoder.
         gap_us: microseconds between image moments beyond which frames are decoded exactly.
         audio_stream: which of several sound streams, counted from 0.
         num_threads: of each decoder.
@@ -50,8 +82,6 @@ class NewFileReader:
     """
 
     front_end: FrontEnd
-    claims: Claims
-    shared_sizes: Collection[int]
     gap_us: int
     audio_stream: int | None = None
     num_threads: int = 1
@@ -59,26 +89,20 @@ class NewFileReader:
     plans: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
 
     def __call__(self, result: ReadFile) -> Iterator[Read]:
-        """Give the pieces of a file, and fill in its hash and what it is.
+        """Give the pieces of a file, and fill in what it is, and its hash if that is not known.
 
         Raises:
             MediaError: it cannot be read, or changes meanwhile.
         """
-        file = result.file
-        media.require_file(file.path)
-        if file.size_bytes in self.shared_sizes:
-            result.content_hash = media.content_hash(file.path)
-            result.is_known = not self.claims.claim(result.content_hash)
-            if not result.is_known:
-                yield from self._read(result, self._examine(result))
+        info = self._examine(result)  # first: what is no media at all is not worth hashing
+        if result.content_hash:
+            yield from self._read(result, info)
         else:  # nothing has its size, so it is new: the bytes need passing through memory only once
-            info = self._examine(result)  # first: what is no media at all is not worth hashing
             with ThreadPoolExecutor(1) as pool:
-                hashing = pool.submit(copy_context().run, media.content_hash, file.path)
+                hashing = pool.submit(copy_context().run, media.content_hash, result.file.path)
                 yield from self._read(result, info)
                 result.content_hash = hashing.result()
-            self.claims.claim(result.content_hash)
-        require_unchanged(file)
+        require_unchanged(result.file)
 
     def _examine(self, result: ReadFile) -> MediaInfo:
         result.gap_us, audio_stream = self.plans.get(result.content_hash, (self.gap_us, self.audio_stream))

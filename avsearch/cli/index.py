@@ -15,6 +15,7 @@ from avsearch.cli.options import (
     LibraryOption,
     ManifestOption,
     PathsArgument,
+    RayOption,
     WorkersOption,
     library_directory,
 )
@@ -86,13 +87,13 @@ def index(
     retry_failed: RetryFailed = False,
     watch: Watch = False,
     device: DeviceOption = "auto",
+    ray: RayOption = None,
     as_json: EventsOption = False,
 ) -> None:
     """Make media searchable; read only what is new or changed.
 
-    What cannot be read is listed with its reason and does not stop the run (exit code 3). Ctrl-C finishes what is
-    in hand; the same command goes on from there. With a catalog on PostgreSQL it can run several times at once, on
-    several machines too; each run waits until all of its files are dealt with, by itself or by another.
+    What cannot be read is listed with its reason (exit code 3). Ctrl-C finishes what is in hand; the same command
+    goes on from there. On PostgreSQL several runs share the work; with --ray a cluster decodes and embeds.
 
     Example: avsearch index ~/footage --model run/encoder.safetensors
     """
@@ -110,6 +111,7 @@ def index(
         database_url=database,
         segments_url=segments,
         gap_us=round(max_gap * SECOND_US),
+        ray=ray,
     )
     raise typer.Exit(_run(job, watch=watch, as_json=as_json))
 

@@ -81,6 +81,7 @@ def go_on_words(job: IndexJob) -> list[str]:
         ("--max-gap", None if job.gap_us == type(job).gap_us else f"{job.gap_us / 1e6:g}"),
         ("--workers", job.num_workers),
         ("--device", None if job.device == type(job).device else job.device),
+        ("--ray", job.ray),
     ]
     given = [str(word) for name, value in options if value is not None for word in (name, value)]
     flags = ["--retry-failed"] if job.retry_failed else []

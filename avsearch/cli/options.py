@@ -42,6 +42,15 @@ WorkersOption = Annotated[
 EventsOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON object for each event, the last is `done`.")
 ]
+RayOption = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="ADDRESS",
+        help="A Ray cluster to work on: auto, HOST:6379 or ray://HOST:10001 (docs/cluster.md).",
+        show_default="this machine alone",
+    ),
+]
 SeedOption = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Of everything that is random.")]
 
 

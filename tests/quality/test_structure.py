@@ -115,8 +115,10 @@ def test_a_migration_stands_alone():
 @pytest.mark.parametrize(
     "program", ["import avsearch", "import avsearch.cli", HELP], ids=["package", "cli", "help"]
 )
-def test_neither_torch_nor_faiss_is_loaded_before_it_is_needed(program):
-    tell = "import atexit, sys; atexit.register(lambda: print('loaded', {'torch', 'faiss'} & set(sys.modules)))"
+def test_neither_torch_nor_faiss_nor_ray_is_loaded_before_it_is_needed(program):
+    tell = (
+        "import atexit, sys; atexit.register(lambda: print('loaded', {'torch', 'faiss', 'ray'} & set(sys.modules)))"
+    )
     command = [sys.executable, "-c", f"{tell}; {program}"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.endswith("loaded set()\n")

@@ -1,0 +1,98 @@
+"""Into a cluster and out of it again, with Ray's many ways to fail in sentences."""
+
+from __future__ import annotations
+
+import re
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from avsearch.cluster.address import AUTO, check_address, is_of_client, require_answer
+from avsearch.errors import ClusterError
+
+if TYPE_CHECKING:
+    from avsearch.cluster.cluster import Cluster
+
+INSTALL_HINT = "Run `python -m pip install 'avsearch[ray]'`, with the cluster's own version of Ray."
+_ERRORS_ONLY = 40  # of Python's logging
+_VERSION = re.compile(r"(Ray|Python): (\S+)")
+
+
+@contextmanager
+def connected(address: str) -> Iterator[Cluster]:
+    """A cluster, for as long as the block lasts; what runs there for us ends with it.
+
+    Args:
+        address: as `ray.init` takes it, but `local`: `auto`, HOST:PORT or ray://HOST:PORT.
+
+    Raises:
+        UsageError: that is no address.
+        ClusterError: Ray is not installed, or is another version than the cluster's, or no cluster answers.
+    """
+    check_address(address)
+    ray = _load_ray()
+    require_answer(address)
+    _connect(ray, address)
+    from avsearch.cluster.cluster import Cluster  # noqa: PLC0415  (it needs Ray)
+
+    cluster = Cluster(address)
+    try:
+        yield cluster
+    finally:
+        cluster.close()
+        with _own_signals():
+            ray.shutdown()
+
+
+def _load_ray() -> Any:  # noqa: ANN401  (a module)
+    try:
+        import ray  # noqa: PLC0415  (half a second)
+    except ImportError as error:
+        raise ClusterError("Working on a cluster needs Ray, which is not installed.", hint=INSTALL_HINT) from error
+    return ray
+
+
+def _connect(ray: Any, address: str) -> None:  # noqa: ANN401
+    try:
+        with _own_signals():
+            ray.init(address, log_to_driver=False, logging_level=_ERRORS_ONLY)
+    except Exception as error:
+        raise _refusal(address, error) from error
+    ray._private.worker._worker_logs_enabled = False  # else its messages come to stdout, among the results
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """Ray takes SIGTERM for itself; it is given back to whom it belongs."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _refusal(address: str, error: Exception) -> ClusterError:
+    """Why there is no connection, in a sentence."""
+    words = str(error)
+    if "ersion mismatch" in words:
+        found = [version for _, version in _VERSION.findall(words)]
+        versions = f" (Ray {found[0]} and Python {found[1]} there)" if len(found) > 1 else ""
+        return ClusterError(
+            f"{address}: the cluster runs another version of Ray or Python than this machine{versions}.",
+            hint="Install the same versions of both here and on every node.",
+        )
+    if isinstance(error, ImportError) and is_of_client(address):
+        hint = "Run `python -m pip install 'avsearch[ray]'`, which brings `ray[client]`."
+        return ClusterError("Addresses with ray:// need Ray's client, which is not installed.", hint=hint)
+    what = "No Ray cluster is found on this machine" if address == AUTO else f"{address}: the cluster refuses"
+    lines = [line.strip() for line in words.splitlines() if line.strip()]
+    told = "" if address == AUTO or not lines else f" ({lines[0].rstrip('.')})"
+    return ClusterError(
+        f"{what}{told}.",
+        hint="Start one with `ray start --head`, or join one with `ray start --address HOST:6379`.",
+    )
