@@ -7,7 +7,8 @@
     ├── WeightsError     a weights file cannot be used
     ├── TrainingError    a training run cannot start or go on
     └── LibraryError     a library cannot be opened, read or written
-        └── StorageError the store that holds its segments cannot be reached, which says nothing about them
+        ├── StorageError the store that holds its segments cannot be reached, which says nothing about them
+        └── EngineError  the Milvus server that holds a copy of its vectors does not answer, or refuses
 
 `ValueError` and `assert` are for programmers. A bad file among many is a value, `moments.Failed`.
 """
@@ -60,3 +61,7 @@ class LibraryError(AvsearchError):
 
 class StorageError(LibraryError):
     """A store of objects does not answer, or refuses; what lies there is neither lost nor damaged by that."""
+
+
+class EngineError(LibraryError):
+    """A Milvus server does not answer, or refuses; it holds only copies, so that nothing is lost by that."""
