@@ -17,8 +17,9 @@ from avsearch.library.lock import write_lock
 from avsearch.library.store import Library, View
 from avsearch.moments import Modality, Progress, Silent
 from avsearch.vectors.milvus.address import check_uri, collection_name
-from avsearch.vectors.milvus.beside import Beside, Silence
+from avsearch.vectors.milvus.beside import Beside
 from avsearch.vectors.milvus.holdings import holdings_of
+from avsearch.vectors.milvus.link import Collection, Link
 from avsearch.vectors.milvus.moving import NUM_NAMED, Moved, compare, make_equal
 from avsearch.vectors.milvus.record import (
     AGAIN_HINT,
@@ -119,7 +120,9 @@ def move_back(library: Library) -> Engine:
 
 
 def open_engine(library: Library, view: View, *modalities: Modality) -> Mapping[Modality, Beside]:
-    """Search by Milvus in the modalities that are there and whole; of others a warning says why not.
+    """Search by Milvus in the modalities that were copied; where a record is damaged, a warning says so.
+
+    The server is asked nothing yet: a query that it does not answer is exact, and a warning says why.
 
     Args:
         library: whose they are.
@@ -131,14 +134,13 @@ def open_engine(library: Library, view: View, *modalities: Modality) -> Mapping[
         engine = read_engine(library.layout.milvus)
         if engine is None:
             return found
-        server, silence = connect(engine.uri), Silence()
+        link = Link(partial(connect, engine.uri, is_asking=True))
         for modality in modalities:
             copied = _copied(library, view.snapshot, modality)
             if copied is not None:
-                _require_whole(server, copied)
                 holdings = holdings_of(view.segments[modality])
                 is_held = copied.held(holdings, _names(view, modality))
-                found[modality] = Beside(server, copied.collection, holdings, is_held, silence)
+                found[modality] = Beside(link, Collection(copied.collection, copied.total_rows), holdings, is_held)
     except LibraryError as error:
         _LOG.warning("%s Search is exact. %s", error.message, error.hint)
     return found
@@ -252,17 +254,6 @@ def _copied_or_nothing(library: Library, view: View, modality: Modality, name: s
     except LibraryError:  # what was copied is compared with the collection anyway
         copied = None
     return nothing_copied(name, _fingerprint(view.snapshot)) if copied is None else copied
-
-
-def _require_whole(server: Server, copied: Copied) -> None:
-    """A collection that is not there, or that lacks rows, would answer as if they were not in the library."""
-    server.load(copied.collection, is_asking=True)
-    count = server.count(copied.collection, is_asking=True)
-    if count < copied.total_rows:
-        raise EngineError(
-            f"{server.uri}: {copied.collection} holds {count} moments instead of {copied.total_rows}.",
-            hint=AGAIN_HINT,
-        )
 
 
 def _engine(library: Library, uri: str | None) -> Engine:

@@ -5,8 +5,9 @@ import pytest
 
 from avsearch.errors import EngineError
 from avsearch.vectors.milvus import beside
-from avsearch.vectors.milvus.beside import Beside, Silence
+from avsearch.vectors.milvus.beside import Beside
 from avsearch.vectors.milvus.holdings import holdings_of
+from avsearch.vectors.milvus.link import PAUSE_S, Collection, Link
 from tests.vectors.ann.made import assert_honest, naive, segments_of, unit
 
 NUM_MEDIA = 400  # of five rows
@@ -39,6 +40,13 @@ class Named:
         self.asked = []
         self.sign = 1 if best else -1
 
+    def load(self, _name, *, is_asking):
+        assert is_asking
+
+    def count(self, _name, *, is_asking):
+        assert is_asking
+        return len(self.media_id)
+
     def search(self, _name, queries, fetch, expression):
         self.asked.append((len(queries), fetch, expression))
         counts = np.ones(len(self.media_id), bool)
@@ -55,7 +63,9 @@ class Named:
 def search_over(segments, server=None, held=None):
     holdings = holdings_of(segments)
     is_held = np.ones(len(holdings), bool) if held is None else np.isin(holdings.media_id, held)
-    return Beside(server or Named(segments), "c", holdings, is_held)
+    server = server or Named(segments)
+    num_rows = int(holdings.num_rows[is_held].sum())
+    return Beside(Link(lambda: server), Collection("c", num_rows), holdings, is_held)
 
 
 def same(found, segments, queries, k, allowed=None):
@@ -66,9 +76,9 @@ def same(found, segments, queries, k, allowed=None):
 
 
 def test_the_best_rows_come_with_the_scores_of_the_segments(segments, queries):
-    search = search_over(segments)
-    same(search.nearest(queries, 10), segments, queries, 10)
-    assert search.server.asked == [(7, 36, "")]
+    server = Named(segments)
+    same(search_over(segments, server).nearest(queries, 10), segments, queries, 10)
+    assert server.asked == [(7, 36, "")]
 
 
 @pytest.mark.parametrize("lacking", [[3], list(range(0, NUM_MEDIA, 3))], ids=["one", "many"])
@@ -87,9 +97,10 @@ def test_rows_of_media_that_are_gone_or_stale_are_not_found(segments, queries):
 
 
 def test_a_filter_of_few_rows_asks_no_server(segments, queries):
-    search = search_over(segments)
+    server = Named(segments)
+    search = search_over(segments, server)
     same(search.nearest(queries, 10, allowed=np.arange(20)), segments, queries, 10, np.arange(20))
-    assert search.server.asked == []
+    assert server.asked == []
 
 
 @pytest.mark.parametrize(
@@ -101,25 +112,28 @@ def test_media_are_named_in_the_expression_where_they_are_few_enough(
     segments, queries, allowed, expression, monkeypatch
 ):
     monkeypatch.setattr("avsearch.vectors.milvus.server.MOST_IDS", 40)
-    search, allowed = search_over(segments), np.array(allowed)
+    server = Named(segments)
+    search, allowed = search_over(segments, server), np.array(allowed)
     same(search.nearest(queries, 10, allowed=allowed), segments, queries, 10, allowed)
-    assert [it for _, _, it in search.server.asked] == [expression]
+    assert [it for _, _, it in server.asked] == [expression]
 
 
 def test_more_media_are_named_in_several_bounded_expressions(segments, queries, monkeypatch):
     monkeypatch.setattr("avsearch.vectors.milvus.server.MOST_IDS", 40)
-    search, allowed = search_over(segments), np.arange(0, 300, 2)
+    server = Named(segments)
+    search, allowed = search_over(segments, server), np.arange(0, 300, 2)
     same(search.nearest(queries, 10, allowed=allowed), segments, queries, 10, allowed)
-    expressions = [it for _, _, it in search.server.asked]
+    expressions = [it for _, _, it in server.asked]
     assert len(expressions) == 4
     assert max(it.count(",") for it in expressions) == 39
 
 
 def test_too_many_media_to_be_named_are_fetched_beyond_what_is_wanted(segments, queries, monkeypatch):
     monkeypatch.setattr("avsearch.vectors.milvus.server.MOST_IDS", 10)
-    search, allowed = search_over(segments), np.arange(0, NUM_MEDIA, 2)
+    server = Named(segments)
+    search, allowed = search_over(segments, server), np.arange(0, NUM_MEDIA, 2)
     same(search.nearest(queries, 10, allowed=allowed), segments, queries, 10, allowed)
-    assert search.server.asked[0] == (7, 72, "")
+    assert server.asked[0] == (7, 72, "")
 
 
 def test_a_filter_that_leaves_out_what_answers_best_doubles_and_then_looks_at_all(segments, queries, monkeypatch):
@@ -176,9 +190,10 @@ def test_what_is_no_id_of_ours_is_passed_over(segments, queries):
 
 def test_many_queries_are_asked_in_several_calls(segments):
     many = unit(np.random.default_rng(5).standard_normal((150, 16)))
-    search = search_over(segments)
+    server = Named(segments)
+    search = search_over(segments, server)
     same(search.nearest(many, 10), segments, many, 10)
-    assert [it for it, _, _ in search.server.asked] == [64, 64, 22]
+    assert [it for it, _, _ in server.asked] == [64, 64, 22]
 
 
 def test_a_server_that_fails_is_left_alone_for_a_while_and_told_of_once(segments, queries, caplog):
@@ -187,20 +202,32 @@ def test_a_server_that_fails_is_left_alone_for_a_while_and_told_of_once(segments
             self.asked.append(given)
             raise EngineError("http://here: Milvus does not answer (UNAVAILABLE).", hint="Check it.")
 
-    now = 0.0
-    server = Failing(segments)
-    holdings = holdings_of(segments)
-    silence = Silence(clock=lambda: now)
-    both = [Beside(server, name, holdings, np.ones(len(holdings), bool), silence) for name in "ab"]
+    now, connected = 0.0, []
+    server, holdings = Failing(segments), holdings_of(segments)
+    link = Link(lambda: connected.append(now) or server, clock=lambda: now)
+    collections = [Collection(name, 2000) for name in "ab"]
+    both = [Beside(link, it, holdings, np.ones(len(holdings), bool)) for it in collections]
     for search in both * 2:
         same(search.nearest(queries, 10), segments, queries, 10)
     assert len(server.asked) == 1
     assert [it.message for it in caplog.records] == [
         "http://here: Milvus does not answer (UNAVAILABLE). Search is exact. Check it."
     ]
-    now = beside.PAUSE_S + 1
+    now = PAUSE_S + 1
     same(both[0].nearest(queries, 10), segments, queries, 10)
     assert len(server.asked) == 2
+    assert connected == [0.0, now]
+    now = 3 * PAUSE_S
+    server.search = Named(segments).search  # it is back
+    same(both[0].nearest(queries, 10), segments, queries, 10)
+    assert len(caplog.records) == 2
+    assert connected == [0.0, PAUSE_S + 1, now]
+
+
+def test_a_collection_that_lacks_rows_is_not_asked(segments, queries, caplog):
+    search = search_over(segments, Named(segments[:2]))
+    same(search.nearest(queries, 10), segments, queries, 10)
+    assert "http://here: c holds 1500 moments instead of 2000. Search is exact." in caplog.text
 
 
 def test_nothing_at_all_can_be_searched():

@@ -6,14 +6,10 @@ looked at; so are all moments where few count, where Milvus cannot name enough, 
 
 from __future__ import annotations
 
-import logging
 import math
 import re
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,42 +17,15 @@ from numpy.typing import NDArray
 from avsearch.errors import EngineError
 from avsearch.vectors import exact
 from avsearch.vectors.milvus.holdings import GONE, Holdings
+from avsearch.vectors.milvus.link import Collection, Link
 from avsearch.vectors.milvus.server import MOST_FETCH, is_in, pieces
 from avsearch.vectors.ranking import MARGIN, TIE, Neighbours, joined, no_neighbours, scored, stacked
 
 FEW_ROWS = 20_000  # that count; comparing with each of them takes no longer than asking a server
-PAUSE_S = 30.0  # for which a server that failed is not asked again
 _MOST_PIECES = 4  # expressions for one question
 _MOST_QUERIES = 64  # in one call
 _OVERFETCH = 2
 _OUR_ID = re.compile(r"(0|[1-9][0-9]{0,17}):(0|[1-9][0-9]{0,17})")
-_LOG = logging.getLogger("avsearch")
-
-
-class Searches(Protocol):
-    """What names candidates: `server.Server`."""
-
-    uri: str
-
-    def search(self, name: str, queries: NDArray[np.float32], fetch: int, expression: str) -> list[list[str]]:
-        """As `Server.search`."""
-
-
-@dataclass
-class Silence:
-    """Until when a server that failed is left alone; one for all who ask it."""
-
-    until: float = 0.0
-    clock: Callable[[], float] = time.monotonic
-
-    @property
-    def is_over(self) -> bool:
-        return self.clock() >= self.until
-
-    def begin(self, error: EngineError) -> None:
-        """Leave it alone for a while, and say why."""
-        self.until = self.clock() + PAUSE_S
-        _LOG.warning("%s Search is exact. %s", error.message, error.hint)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,18 +33,16 @@ class Beside:
     """The moments of one modality, most of them in a collection too; several threads may ask at once.
 
     Attributes:
-        server: holds the collection.
-        collection: its name.
+        link: to the server that holds the collection; shared by the collections of a server.
+        collection: its name, and how many rows it should have at least.
         holdings: all that is searched.
         is_held: (M,) bool, which of the media are in the collection as they are.
-        silence: shared by the collections of one server.
     """
 
-    server: Searches
-    collection: str
+    link: Link
+    collection: Collection
     holdings: Holdings
     is_held: NDArray[np.bool_]
-    silence: Silence = field(default_factory=Silence)
 
     def nearest(
         self, queries: NDArray[np.float32], k: int, *, allowed: NDArray[np.int64] | None = None
@@ -84,13 +51,13 @@ class Beside:
         queries = exact.checked(queries, k, allowed)
         wanted = self._held if allowed is None else np.intersect1d(self._held, allowed, assume_unique=True)
         num_rows = int(self.holdings.num_rows[self.holdings.place_of(wanted)].sum())
-        if num_rows > max(FEW_ROWS, k) and self.silence.is_over:
+        if num_rows > max(FEW_ROWS, k) and self.link.is_usable:
             try:
                 blocks = [queries[at : at + _MOST_QUERIES] for at in range(0, len(queries), _MOST_QUERIES)]
                 near = stacked([self._near(some, k, wanted, num_rows) for some in blocks])
                 return self._with_new(near, queries, k, allowed)
             except EngineError as error:
-                self.silence.begin(error)
+                self.link.fail(error)
         return self._all(queries, k, allowed)
 
     @cached_property
@@ -150,7 +117,7 @@ class Beside:
         """(Q, n) int64: the rows of wanted media that Milvus names for each query; `GONE` in between."""
         named: list[list[str]] = [[] for _ in queries]
         for expression in expressions:
-            answers = self.server.search(self.collection, queries, fetch, expression)
+            answers = self.link.search(self.collection, queries, fetch, expression)
             named = [one + other for one, other in zip(named, answers, strict=True)]
         width = max(map(len, named), default=0)
         moments = np.full((len(queries), width, 2), GONE)

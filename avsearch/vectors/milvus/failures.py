@@ -13,6 +13,7 @@ _NOT_FOUND = 100
 _PASSING = {"UNAVAILABLE", "DEADLINE_EXCEEDED", "ABORTED", "CANCELLED"}
 _REFUSED = {"UNAUTHENTICATED", "PERMISSION_DENIED"}
 _ANSWER_HINT = "Check the address, whether it is http or https, and whether the server runs."
+_AGAIN_HINT = "Run `avsearch library engine` to make it anew."
 _VERSION_HINT = "Use a server of Milvus 2.4 or newer, at its gRPC port, and a pymilvus that fits it."
 
 
@@ -31,6 +32,8 @@ def refusal(uri: str, error: Exception) -> EngineError:
         return EngineError(f"{uri}: Milvus refuses the credentials.", hint=CREDENTIALS_HINT)
     if status == "UNIMPLEMENTED" or "UNIMPLEMENTED" in words:
         return EngineError(f"{uri}: what answers there is no Milvus of a known version.", hint=_VERSION_HINT)
+    if is_not_found(error):
+        return EngineError(f"{uri}: a collection of the library is not there.", hint=_AGAIN_HINT)
     if may_pass(error):
         return EngineError(f"{uri}: Milvus does not answer ({status or words}).", hint=_ANSWER_HINT)
     return EngineError(f"{uri}: Milvus refuses ({words}).", hint="Its log says more.")
@@ -57,9 +60,12 @@ def _status_of(error: BaseException) -> str:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
+    """An error and its causes; pymilvus names some as the cause of themselves."""
+    seen: list[BaseException] = []
+    while error is not None and not any(error is one for one in seen):
+        seen.append(error)
         yield error
-        error = error.__cause__ or error.__context__
+        error = next((one for one in (error.__cause__, error.__context__) if one not in (None, error)), None)
 
 
 def _words(error: Exception) -> str:

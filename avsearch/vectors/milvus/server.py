@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from avsearch.errors import EngineError
 from avsearch.vectors.milvus.address import TOKEN_VARIABLE
-from avsearch.vectors.milvus.failures import is_not_found, may_pass, refusal, too_old
+from avsearch.vectors.milvus.failures import may_pass, refusal, too_old
 from avsearch.vectors.segments import Rows
 
 MOST_FETCH = 16_384  # rows that Milvus gives for a query
@@ -26,6 +26,7 @@ MOST_IDS = 4096  # in one expression
 WAITS_S = (0.5, 1.0, 2.0, 4.0)  # before a call of a copy is tried again
 OLDEST = (2, 4)
 _CONNECT_S, _SEARCH_S, _CALL_S = 5.0, 10.0, 120.0
+_CHANNEL = {"grpc_options": {"grpc.use_local_subchannel_pool": 1}}  # else one failure delays the next connection
 _LOGGERS = ("pymilvus", "pymilvus.milvus_client", "pymilvus.bulk_writer")
 _INSTALL_HINT = "Run `python -m pip install 'avsearch[milvus]'`."
 
@@ -152,25 +153,18 @@ class Server:
             walk.close()
 
     def _once(self, call: Callable[[], T]) -> T:
-        try:
-            return call()
-        except Exception as error:
-            raise refusal(self.uri, error) from error
+        return _tried(self.uri, call)
 
     def _again(self, call: Callable[[], T]) -> T:
-        """The same, tried again for some seconds unless trying again cannot help."""
-        for wait_s in WAITS_S:
-            try:
-                return call()
-            except Exception as error:
-                if not may_pass(error) or is_not_found(error):
-                    raise refusal(self.uri, error) from error
-                time.sleep(wait_s)
-        return self._once(call)
+        return _tried_again(self.uri, call)
 
 
-def connect(uri: str) -> Server:
+def connect(uri: str, *, is_asking: bool = False) -> Server:
     """Connect to a server, with the credentials of the environment.
+
+    Args:
+        uri: its address.
+        is_asking: whether a query waits for it, which then rather does without.
 
     Raises:
         EngineError: pymilvus is not installed; nothing answers, the credentials are refused, or it is too old.
@@ -181,15 +175,37 @@ def connect(uri: str) -> Server:
         raise EngineError(f"{uri}: pymilvus is not installed.", hint=_INSTALL_HINT) from error
     for name in _LOGGERS:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)  # all of it comes as exceptions too
-    try:
-        client = pymilvus.MilvusClient(uri, token=os.environ.get(TOKEN_VARIABLE, ""), timeout=_CONNECT_S)
-        version = str(client.get_server_version(timeout=_CONNECT_S))
-    except Exception as error:
-        raise refusal(uri, error) from error
+
+    def call() -> tuple[Any, str]:
+        client = pymilvus.MilvusClient(
+            uri, token=os.environ.get(TOKEN_VARIABLE, ""), timeout=_CONNECT_S, **_CHANNEL
+        )
+        return client, str(client.get_server_version(timeout=_CONNECT_S))
+
+    client, version = _tried(uri, call) if is_asking else _tried_again(uri, call)
     found = re.search(r"(\d+)\.(\d+)", version)
     if found is not None and (int(found[1]), int(found[2])) < OLDEST:
         raise too_old(uri, version)
     return Server(uri, client, version)
+
+
+def _tried(uri: str, call: Callable[[], T]) -> T:
+    try:
+        return call()
+    except Exception as error:
+        raise refusal(uri, error) from error
+
+
+def _tried_again(uri: str, call: Callable[[], T]) -> T:
+    """The same, tried again for some seconds unless trying again cannot help."""
+    for wait_s in WAITS_S:
+        try:
+            return call()
+        except Exception as error:
+            if not may_pass(error):
+                raise refusal(uri, error) from error
+            time.sleep(wait_s)
+    return _tried(uri, call)
 
 
 def moment_id(media_id: int, start_us: int) -> str:
