@@ -25,6 +25,7 @@ from avsearch.vectors.milvus.record import (
     AGAIN_HINT,
     Copied,
     Engine,
+    copied_path,
     nothing_copied,
     read_copied,
     read_engine,
@@ -88,6 +89,8 @@ def move_to_milvus(library: Library, uri: str | None, *, progress: Progress) -> 
         moved = {it: _fill(library, view, it, server, name, progress=progress) for it, name in names.items()}
         for name in set(known) - set(names.values()):
             server.drop(name)
+        for modality in set(Modality) - set(names):
+            copied_path(library.layout.milvus, modality).unlink(missing_ok=True)
         write_engine(library.layout.milvus, Engine(engine.uri, tuple(names.values())))
     return moved
 
