@@ -43,6 +43,7 @@ install_package() {
     make_venv
     say "Installing avsearch and torch into .venv ($extra); the download can take minutes."
     quietly .venv/bin/python -m pip uninstall --yes "faiss-$other"  # both own the module faiss
+    if [ "$extra" = gpu ]; then quietly .venv/bin/python -m pip uninstall --yes milvus-lite; fi  # it wants faiss-cpu
     pip_install --editable ".[$extra]" ||
         fail "The packages could not be installed.$([ "$extra" = cpu ] || echo " Without the GPU: make EXTRA=cpu")"
     touch ".venv/.installed-$extra"
@@ -50,7 +51,9 @@ install_package() {
 
 install_tools() {
     say "Installing the test tools into .venv."
-    pip_install 'pip>=25.1' && pip_install --group dev || fail "The test tools could not be installed."
+    local groups=(--group dev)
+    if [ -e .venv/.installed-cpu ]; then groups+=(--group milvus); fi  # milvus-lite brings faiss-cpu
+    pip_install 'pip>=25.1' && pip_install "${groups[@]}" || fail "The test tools could not be installed."
     touch .venv/.installed-tools
 }
 

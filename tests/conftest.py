@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.milvus_server import running_milvus
 from tests.object_store import running_store
 from tests.postgres import new_database, running_server
 
@@ -55,6 +56,20 @@ def object_store(object_server, monkeypatch):
         monkeypatch.setenv(name, value)
     yield object_server
     object_server.fault = lambda _request: None
+
+
+@pytest.fixture(scope="session")
+def milvus():
+    """A Milvus server on this machine, for all tests; skips where there is none, unless one is required."""
+    with running_milvus() as server:
+        yield server
+
+
+@pytest.fixture
+def own_milvus():
+    """One that a test may kill."""
+    with running_milvus() as server:
+        yield server
 
 
 def pytest_generate_tests(metafunc):

@@ -83,6 +83,29 @@ def test_the_commands_of_the_storage_page_keep_the_vectors_on_s3(folder, object_
     assert not Path("lib/segments").exists()
 
 
+@pytest.mark.milvus
+def test_the_commands_of_the_milvus_page_move_a_library_there_and_back(folder, milvus):
+    from indexer.build import IndexJob, index
+
+    index(
+        IndexJob([Path("footage/film0.mp4")], Path("lib"), model=Path("encoder.safetensors")), lambda _event: None
+    )
+    before = set(milvus.client().list_collections())
+    (shown,) = blocks("milvus.md", "console")
+    lines = [line[2:].replace("http://127.0.0.1:19530", milvus.uri) for line in shown.splitlines()]
+    assert len(lines) == 7
+    told, there = {}, []
+    for line in lines:
+        told[line.split(" --library")[0]] = run(line)
+        there.append(len(set(milvus.client().list_collections()) - before))
+    assert there == [2, 2, 2, 2, 2, 2, 0]
+    assert told["avsearch query still.jpg --find audio"].count("film") == 1
+    status = told["avsearch library status"]
+    assert milvus.uri in status
+    moments = re.findall(r"(image|audio) in milvus +(\d+) of (\d+) moments", status)
+    assert [(find, held == there) for find, held, there in moments] == [("image", True), ("audio", True)]
+
+
 def test_the_examples_of_the_python_page_run_one_after_another(folder, capsys):
     names = {}
     for block in blocks("api.md", "python"):

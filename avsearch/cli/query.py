@@ -76,7 +76,7 @@ ExcludeSelf = Annotated[bool, typer.Option("--exclude-self", help="Leave out the
 Duplicates = Annotated[bool, typer.Option("--duplicates", help="Show near-duplicates of better hits too.")]
 Exact = Annotated[
     bool,
-    typer.Option("--exact", help="Compare with every moment, though `avsearch library optimize` made an index."),
+    typer.Option("--exact", help="Compare with every moment, though there is an index, or a copy in Milvus."),
 ]
 Html = Annotated[
     Path | None, typer.Option("--html", metavar="FILE", help="Write a page with pictures and sounds of the hits.")

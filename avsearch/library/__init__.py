@@ -2,6 +2,7 @@
 
 from avsearch.library.batch import Batch
 from avsearch.library.compaction import Compacted, compact
+from avsearch.library.engine import Held, engine_of, held_by_engine, move_back, move_to_milvus
 from avsearch.library.nearby import Nearby, nearby, open_nearby
 from avsearch.library.parquet import Exported, export
 from avsearch.library.removal import Relinked, Removed, relink, remove
@@ -13,6 +14,7 @@ __all__ = [
     "Batch",
     "Compacted",
     "Exported",
+    "Held",
     "Library",
     "Nearby",
     "Problem",
@@ -23,7 +25,11 @@ __all__ = [
     "compact",
     "create_library",
     "damaged_segments",
+    "engine_of",
     "export",
+    "held_by_engine",
+    "move_back",
+    "move_to_milvus",
     "nearby",
     "open_library",
     "open_nearby",

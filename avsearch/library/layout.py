@@ -19,6 +19,7 @@ LOCK_NAME = "writer.lock"
 SEGMENTS_NAME = "segments"
 ENCODERS_NAME = "encoders"
 ANN_NAME = "ann"
+MILVUS_NAME = "milvus"
 CATALOG_URL = f"sqlite:///{CATALOG_NAME}"
 
 _CREATE_HINT = "Make one with `avsearch index FOLDER`, or name another with --library."
@@ -71,6 +72,11 @@ class Layout:
     def ann(self) -> Path:
         """Indexes for approximate search, derived from segments; perhaps not there."""
         return self.directory / ANN_NAME
+
+    @property
+    def milvus(self) -> Path:
+        """What is known of a copy in Milvus; perhaps not there."""
+        return self.directory / MILVUS_NAME
 
     def encoder_path(self, fingerprint: str) -> Path:
         return self.encoders / f"{fingerprint}.safetensors"

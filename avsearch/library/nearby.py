@@ -8,12 +8,14 @@ from dataclasses import dataclass
 
 from avsearch.catalog import Snapshot
 from avsearch.errors import LibraryError
+from avsearch.library.engine import open_engine
 from avsearch.library.store import Library, View, segment_file
 from avsearch.moments import Modality
 from avsearch.vectors import SegmentFile
 from avsearch.vectors.ann.approximate import Approximate
 from avsearch.vectors.ann.files import check, coverage, drop, open_approximate
 from avsearch.vectors.ann.record import AnnRecord, read_record, record_path
+from avsearch.vectors.milvus.beside import Beside
 
 _LOG = logging.getLogger("avsearch")
 
@@ -33,8 +35,10 @@ class Nearby:
     num_rows: int
 
 
-def open_nearby(library: Library, view: View, *modalities: Modality) -> Mapping[Modality, Approximate]:
-    """Approximate search of the modalities that have a structure which fits; of others a warning says why not.
+def open_nearby(library: Library, view: View, *modalities: Modality) -> Mapping[Modality, Approximate | Beside]:
+    """Approximate search of the modalities that are in Milvus, or have a structure which fits.
+
+    Of one that is not right a warning says why not; what is in Milvus is not searched by a structure.
 
     Args:
         library: whose they are.
@@ -42,8 +46,8 @@ def open_nearby(library: Library, view: View, *modalities: Modality) -> Mapping[
         modalities: which are wanted.
     """
     fingerprint = _fingerprint(view.snapshot)
-    found = {}
-    for modality in modalities:
+    found: dict[Modality, Approximate | Beside] = dict(open_engine(library, view, *modalities))
+    for modality in (it for it in modalities if it not in found):
         named = list(zip(_segments(view, modality), view.segments[modality], strict=True))
         try:
             approximate = open_approximate(library.layout.ann, modality, named, fingerprint=fingerprint)

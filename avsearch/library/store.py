@@ -27,6 +27,7 @@ from avsearch.library.layout import (
     CONFIG_NAME,
     ENCODERS_NAME,
     LOCK_NAME,
+    MILVUS_NAME,
     SEGMENTS_NAME,
     Config,
     Layout,
@@ -41,7 +42,7 @@ from avsearch.remote import check_url
 from avsearch.vectors import Rows, SegmentFile
 
 _NUM_TRIES = 5  # as often a compact may come in between
-_OWN_NAMES = (ANN_NAME, CATALOG_NAME, CONFIG_NAME, ENCODERS_NAME, LOCK_NAME, SEGMENTS_NAME)
+_OWN_NAMES = (ANN_NAME, CATALOG_NAME, CONFIG_NAME, ENCODERS_NAME, LOCK_NAME, MILVUS_NAME, SEGMENTS_NAME)
 
 
 @dataclass(frozen=True, eq=False)

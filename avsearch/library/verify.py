@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from avsearch.catalog import EncoderRecord, SegmentRecord
 from avsearch.errors import LibraryError, StorageError, WeightsError
+from avsearch.library.engine import engine_faults
 from avsearch.library.nearby import faults
 from avsearch.library.orphans import find_orphans
 from avsearch.library.store import Library, segment_file
@@ -19,6 +20,7 @@ _REPAIR = "run `avsearch library repair`"
 _RESTORE_WEIGHTS = "run `avsearch library repair --model FILE` with the file of its training run"
 _RESTORE_LOCALIZER = "run `avsearch library set-localizer MODEL` with the file of its training run"
 _OPTIMIZE = "search is exact until `avsearch library optimize` makes it anew"
+_ENGINE = "run `avsearch library engine`; nothing is lost, since Milvus holds copies only"
 _RESTORE_CATALOG = "restore the database from a backup"
 
 
@@ -46,6 +48,7 @@ def verify(library: Library) -> list[Problem]:
             problems += _verify_weights(library, localizer, _RESTORE_LOCALIZER)
         problems += _verify_segments(library)
         problems += [_problem(sentence, _OPTIMIZE) for sentence in faults(library)]
+        problems += [_problem(sentence, _ENGINE) for sentence in engine_faults(library)]
     except LibraryError as error:
         return [_problem(error.message, _RESTORE_CATALOG)]
     return problems

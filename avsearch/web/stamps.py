@@ -12,6 +12,7 @@ from avsearch.library import Library
 from avsearch.library.layout import CONFIG_NAME, Layout, read_layout
 from avsearch.moments import Modality
 from avsearch.vectors.ann.record import record_path
+from avsearch.vectors.milvus.record import copied_path, engine_path
 
 FileStamp: TypeAlias = tuple[int, int, int]  # inode, bytes, when last changed
 
@@ -24,7 +25,7 @@ class Stamp:
         config: library.json; None where it cannot be read.
         catalog: the database and its log; empty where the catalog is on a server.
         segments: all files of the segments' folder; empty where they lie in a store.
-        ann: the records of indexes.
+        ann: the records of indexes, and of what is in Milvus.
     """
 
     config: FileStamp | None = None
@@ -60,8 +61,10 @@ def is_there(library: Library) -> bool:
 
 
 def ann_stamps(layout: Layout) -> frozenset[FileStamp]:
-    """Of the records of indexes that are there."""
-    stamps = (_stamp_of(record_path(layout.ann, modality)) for modality in Modality)
+    """Of the records of indexes that are there, and of what is in Milvus."""
+    indexes = [record_path(layout.ann, modality) for modality in Modality]
+    copies = [copied_path(layout.milvus, modality) for modality in Modality]
+    stamps = map(_stamp_of, (*indexes, *copies, engine_path(layout.milvus)))
     return frozenset(stamp for stamp in stamps if stamp is not None)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from avsearch.cli.library.compact import compact
+from avsearch.cli.library.engine import engine
 from avsearch.cli.library.export import export
 from avsearch.cli.library.optimize import optimize
 from avsearch.cli.library.reembed import reembed
@@ -17,5 +18,8 @@ from avsearch.cli.library.upgrade import upgrade
 from avsearch.cli.library.verify import verify
 
 app = typer.Typer(help="Look after a library.", no_args_is_help=True, rich_markup_mode=None)
-for command in (status, verify, repair, compact, optimize, remove, relink, reembed, set_localizer, export, upgrade):
+COMMANDS = (
+    status, verify, repair, compact, optimize, engine, remove, relink, reembed, set_localizer, export, upgrade,
+)  # fmt: skip
+for command in COMMANDS:
     app.command()(command)

@@ -14,7 +14,7 @@ from avsearch.cli.output import counted, print_json, print_table, size_of
 
 if TYPE_CHECKING:
     from avsearch.catalog import Status
-    from avsearch.library import Library, Nearby
+    from avsearch.library import Held, Library, Nearby
     from avsearch.moments import Modality
 
 _STALE = 5  # of so many moments one that an index lacks is worth a word
@@ -28,16 +28,29 @@ def status(library: LibraryOption = None, as_json: JsonOption = False) -> None:
 
     Example: avsearch library status
     """
-    from avsearch.library import nearby, open_library
+    from avsearch.library import engine_of, held_by_engine, nearby, open_library
 
     opened = open_library(library_directory(library))
     found, indexes = opened.catalog.status(), nearby(opened)
+    engine = engine_of(opened)
+    held = {} if engine is None else held_by_engine(opened)
     if as_json:
-        place = {"library": str(opened.directory), "database": opened.layout.database.public_url}
+        place: dict[str, Any] = {"library": str(opened.directory), "database": opened.layout.database.public_url}
         place["segments"] = opened.layout.shelf.place
-        print_json(place | {"database_bytes": _database_bytes(opened)} | asdict(found) | _index_record(indexes))
+        place["milvus"] = None if engine is None else engine.uri
+        place["database_bytes"] = _database_bytes(opened)
+        in_milvus = {"copies": {modality: asdict(it) for modality, it in held.items()}}
+        print_json(place | asdict(found) | _index_record(indexes) | in_milvus)
         return
-    rows = [*_rows(opened, found), *_index_rows(indexes), *_at_work(found), *_advice(found), *_failures(found)]
+    copies = [] if engine is None else [["milvus", engine.uri], *_copy_rows(held)]
+    rows = [
+        *_rows(opened, found),
+        *_index_rows(indexes),
+        *copies,
+        *_at_work(found),
+        *_advice(found),
+        *_failures(found),
+    ]
     print_table(["", ""], rows)
 
 
@@ -75,6 +88,17 @@ def _index_rows(indexes: Mapping[Modality, Nearby]) -> list[list[str]]:
         if missing * _STALE > it.num_rows:
             told += f"; {missing} of {it.num_rows} moments are newer: `avsearch library optimize` takes them in"
         rows.append([f"{modality} index", told])
+    return rows
+
+
+def _copy_rows(held: Mapping[Modality, Held]) -> list[list[str]]:
+    """What is in Milvus, and what waits for the same command again."""
+    rows = []
+    for modality, it in held.items():
+        told = f"{it.num_held} of {it.num_rows} moments"
+        if it.num_held < it.num_rows or it.num_gone:
+            told += f", {it.num_gone} that are gone; `avsearch library engine` takes in and leaves out"
+        rows.append([f"{modality} in milvus", told])
     return rows
 
 
