@@ -27,7 +27,7 @@ def package_checks() -> list[Check]:
         )
         return [_python(""), here]
     return [
-        _python(told["Requires-Python"] if "Requires-Python" in told else ""),
+        _python(str(told.json.get("requires_python", ""))),
         _base(told["Version"], [it for it in wanted if not it.extra]),
         *_extras(wanted),
     ]

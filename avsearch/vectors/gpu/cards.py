@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, TypeVar
 
-from avsearch.errors import LibraryError, UsageError
+from avsearch.errors import LibraryError
 from avsearch.vectors.backend import faiss_wheels, first_line, load_faiss
 
 TEMPORARY_BYTES = 512 << 20  # of a GPU's memory, for what a search computes; larger needs are split by faiss
@@ -85,32 +85,51 @@ def faiss_build() -> FaissBuild:
 
 
 def cards(device: str) -> Sequence[Card]:
-    """The GPUs to search on: all for `cuda`, and for `auto` where there are any; one for `cuda:N`; none for `cpu`.
+    """The GPUs to search on: all for `cuda`, and for `auto` where there are any; one for `cuda:N`; else none.
 
     Search goes on without them: where `cuda` was asked for and cannot be had, one warning says why.
 
     Args:
         device: as `--device`.
-
-    Raises:
-        UsageError: it is none of these.
     """
-    kind, _, number = device.partition(":")
-    if kind not in ("auto", "cuda", "cpu") or (number and not (kind == "cuda" and number.isdigit())):
-        raise UsageError(f"There is no device {device} here.", hint="Use auto, cpu, cuda or cuda:N.")
-    if kind == "cpu":
+    if device.partition(":")[0] not in ("auto", "cuda"):
         return ()
     try:
-        return _cards(load_faiss(), int(number) if number else None)
+        return find_cards(device)
     except NoGpu as error:
-        if kind == "cuda" or _has_card():
+        if device != "auto" or _has_card():
             warn_once(error)
         return ()
 
 
+def find_cards(device: str) -> Sequence[Card]:
+    """The GPUs of `auto`, `cuda` or `cuda:N`, at least one.
+
+    Raises:
+        NoGpu: faiss was built without, sees none, or not this one.
+        LibraryError: faiss is missing or broken.
+    """
+    number = device.partition(":")[2]
+    faiss, build = load_faiss(), faiss_build()
+    if not build.has_gpu:
+        names = " and ".join(f"{name} {version}" for name, version in build.wheels.items()) or "faiss"
+        raise NoGpu(f"{names}: is built for the CPU only.", hint=DOCTOR_HINT)
+    if not build.num_gpus:
+        raise NoGpu("faiss sees no GPU.", hint=DOCTOR_HINT)
+    if number and not (number.isdigit() and int(number) < build.num_gpus):
+        raise NoGpu(f"faiss sees {build.num_gpus} GPUs, and no {device}.", hint="Use cuda:0, or cuda for all.")
+    return [_card(faiss, it) for it in ([int(number)] if number else range(build.num_gpus))]
+
+
 def warn_once(error: NoGpu) -> None:
     """Say in one line that search is on the CPU, and why; the same only once."""
-    _warned(f"{error.message} Search is on the CPU. {error.hint}".strip())
+    say_once(f"{error.message} Search is on the CPU. {error.hint}".strip())
+
+
+@cache
+def say_once(sentence: str) -> None:
+    """A warning, however often there is reason for it."""
+    _LOG.warning("%s", sentence)
 
 
 def guarded(card: Card, work: Callable[[], _T]) -> _T:
@@ -135,29 +154,6 @@ def failure(error: Exception, device: int) -> NoGpu:
             hint="End other programs that use it, or build a smaller index with `avsearch library optimize`.",
         )
     return NoGpu(f"GPU {device} cannot be searched on ({first_line(error)}).", hint=DOCTOR_HINT)
-
-
-@cache
-def _warned(sentence: str) -> None:
-    _LOG.warning("%s", sentence)
-
-
-def _cards(faiss: Any, device: int | None) -> Sequence[Card]:  # noqa: ANN401  (faiss has no types)
-    """The cards of a faiss that has some.
-
-    Raises:
-        NoGpu: it was built without, sees none, or not this one.
-    """
-    build = faiss_build()
-    if not build.has_gpu:
-        names = " and ".join(f"{name} {version}" for name, version in build.wheels.items()) or "faiss"
-        raise NoGpu(f"{names}: is built for the CPU only.", hint=DOCTOR_HINT)
-    if not build.num_gpus:
-        raise NoGpu("faiss sees no GPU.", hint=DOCTOR_HINT)
-    if device is not None and device >= build.num_gpus:
-        raise NoGpu(f"faiss sees {build.num_gpus} GPUs, and no GPU {device}.", hint="Use cuda:0, or cuda for all.")
-    wanted = range(build.num_gpus) if device is None else (device,)
-    return [_card(faiss, number) for number in wanted]
 
 
 @cache
