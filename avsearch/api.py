@@ -44,16 +44,18 @@ def open_session(library: Library, *, device: str = "auto") -> Session:
 
     Args:
         library: what is asked.
-        device: where the encoder runs.
+        device: where the encoder runs, and where vectors are compared.
 
     Raises:
         LibraryError: nothing has been indexed, or the library is damaged.
     """
     from avsearch.encoder import load_encoder  # noqa: PLC0415  (torch: a second)
+    from avsearch.query.devices import settled  # noqa: PLC0415
     from avsearch.query.session import open_session as with_encoder  # noqa: PLC0415
     from avsearch.query.session import weights_of  # noqa: PLC0415
 
-    return with_encoder(library, load_encoder(weights_of(library), device))
+    devices = settled(device)
+    return with_encoder(library, load_encoder(weights_of(library), devices.network), cards=devices.cards)
 
 
 def index(

@@ -25,6 +25,12 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
+def is_there(name: str) -> bool:
+    """Whether torch has a GPU of that name, `cuda` or `cuda:N`."""
+    number = name.partition(":")[2] or "0"
+    return torch.cuda.is_available() and (not number.isdigit() or int(number) < torch.cuda.device_count())
+
+
 def fast_bfloat16(device: torch.device) -> bool:
     """Whether bfloat16 arithmetic is in the hardware: on a CPU without it, autocast would slow things down."""
     if device.type == "cuda":

@@ -1,6 +1,7 @@
 """What several folders of tests share."""
 
 import resource
+import sys
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,19 @@ def database_url(request):
     if request.param == "sqlite":
         return "sqlite:///catalog.sqlite3"
     return request.getfixturevalue("postgres_database")
+
+
+@pytest.fixture
+def gpus(monkeypatch):
+    """Puts a faiss with so many GPUs in the place of the installed one."""
+    from tests.vectors.gpu.fake import GpuFaiss, forget
+
+    def install(num_gpus=1, **wishes):
+        fake = GpuFaiss(num_gpus, **wishes)
+        monkeypatch.setitem(sys.modules, "faiss", fake)
+        forget()
+        return fake
+
+    yield install
+    monkeypatch.undo()
+    forget()

@@ -180,6 +180,8 @@ def _index_way(
 ) -> _Way | str:
     """An index, built and tuned; or why not."""
     kind, num_rows = kind_of(name), sum(map(len, rows))
+    if kind.needs_cuvs:
+        return "it is built and asked on a GPU; `avsearch bench gpu` measures it"
     if not kind.fits(num_rows):
         return "too few moments to train it, or too many to build it in minutes"
     began = time.perf_counter()

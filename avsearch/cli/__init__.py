@@ -10,7 +10,20 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from avsearch.cli import align, bench, demo, evaluate, importing, index, library, localize, query, serve, train
+from avsearch.cli import (
+    align,
+    bench,
+    demo,
+    doctor,
+    evaluate,
+    importing,
+    index,
+    library,
+    localize,
+    query,
+    serve,
+    train,
+)
 from avsearch.cli.interrupt import clean_up_on_sigterm, exit_code_after
 from avsearch.cli.output import print_line, say
 from avsearch.errors import AvsearchError
@@ -55,6 +68,7 @@ app.command()(evaluate.evaluate)
 app.add_typer(importing.app, name="import")
 app.add_typer(library.app, name="library")
 app.add_typer(bench.app, name="bench")
+app.command()(doctor.doctor)
 
 
 def _tell_version(is_asked: bool) -> None:

@@ -31,6 +31,15 @@ DeviceOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
+SearchDeviceOption = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        metavar="NAME",
+        help="Where the network runs and vectors are compared: auto (a GPU when there is one), cpu, cuda, cuda:N. "
+        "Where cuda cannot be had, the CPU does it and a line says why.",
+    ),
+]
 ManifestOption = Annotated[
     Path | None,
     typer.Option("--manifest", metavar="CSV", help="CSV with path, labels, split and any more columns."),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from avsearch.cli.options import DeviceOption, JsonOption, LibraryOption, library_directory
+from avsearch.cli.options import JsonOption, LibraryOption, SearchDeviceOption, library_directory
 from avsearch.cli.output import counted, list_failures, say, shown_progress
 from avsearch.cli.query_output import Outputs, write_answers
 from avsearch.errors import UsageError
@@ -118,7 +118,7 @@ def query(
     edl: Edl = None,
     thumbnails: Thumbnails = None,
     library: LibraryOption = None,
-    device: DeviceOption = "auto",
+    device: SearchDeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
     """Find the moments that are most like a picture or a sound.

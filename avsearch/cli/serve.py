@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from avsearch.cli.interrupt import stop_on_signal
-from avsearch.cli.options import DeviceOption, LibraryOption, library_directory
+from avsearch.cli.options import LibraryOption, SearchDeviceOption, library_directory
 from avsearch.cli.output import print_line, say
 from avsearch.errors import UsageError
 
@@ -42,7 +42,7 @@ def serve(
     port: Port = 8000,
     token_file: TokenFile = None,
     upload_limit: UploadLimit = UPLOAD_LIMIT_MB,
-    device: DeviceOption = "auto",
+    device: SearchDeviceOption = "auto",
 ) -> None:
     """Serve the page and the HTTP API of a library, until Ctrl-C.
 

@@ -13,6 +13,7 @@ from avsearch.manifest import read_manifest
 from avsearch.media import media_files
 from avsearch.moments import Failed, Progress
 from avsearch.query.asking import Asked, Query, Source, Term
+from avsearch.query.devices import settled
 from avsearch.query.session import open_session, weights_of
 
 
@@ -35,14 +36,16 @@ def ask_all(
         library: where to search.
         files: each asks instead of the first term's file, with the weight and side of that term.
         query: what else is asked and wanted; its first term is a file.
-        device: where the encoder runs.
+        device: where the encoder runs, and where vectors are compared.
         progress: told of each.
 
     Raises:
         LibraryError: nothing has been indexed, or the library is damaged.
         UsageError: the query cannot mean anything.
     """
-    session = open_session(library, load_encoder(weights_of(library), device))
+    devices = settled(device)
+    encoder = load_encoder(weights_of(library), devices.network)
+    session = open_session(library, encoder, cards=devices.cards)
     progress.stage("query", len(files), "file")
     first, *others = query.terms
     for path in files:

@@ -19,12 +19,13 @@ from avsearch.models.header import WeightsHeader
 from avsearch.models.weights import read_header
 from avsearch.moments import Hit, MediaInfo, Modality, Moment
 from avsearch.query.asking import Found, Query, Source, Term
+from avsearch.query.devices import held_rows, mapped_rows, on_cards, settled_for_one
 from avsearch.query.embedding import Embedder, Encodes, require, stored_vector, weighted_sum
 from avsearch.query.ranking import Mapped, Ranking, Searchable
 from avsearch.query.stages import Stages
 from avsearch.vectors import Rows
 from avsearch.vectors.backend import load_faiss
-from avsearch.vectors.resident import Resident
+from avsearch.vectors.gpu.cards import Card
 
 if TYPE_CHECKING:
     from avsearch.encoder import Encoder
@@ -53,6 +54,7 @@ class Session:
     Attributes:
         header: of the encoder's weights.
         exact: what looks at all rows.
+        approximate: what is asked instead, where there is an index.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Session:
         self._view = view
         self._encoder = encoder
         self.exact = exact
+        self.approximate = approximate or {}
         self._ranking = Ranking(library, view, _wrapped(exact, around), _wrapped(approximate or {}, around))
         self.header = _header(library, view)
 
@@ -165,13 +168,14 @@ def ask(library: Library, query: Query, *, device: str = "auto") -> Found:
     """
     view = library.view(*_needed(query))
     weights = _weights(library, view.snapshot)
-    mapped = {modality: Mapped(segments) for modality, segments in view.segments.items()}
+    devices = settled_for_one(device)
     with ThreadPoolExecutor(1) as pool:  # importing torch takes longer than decoding a moment
         asks_files = len(query.moments) < len(query.terms)
-        loading = pool.submit(_load, weights, device) if asks_files else None
+        loading = pool.submit(_load, weights, devices.network) if asks_files else None
         encoder = _nothing if loading is None else loading.result
-        nearby = {} if query.exact else open_nearby(library, view, query.find)
-        return Session(library, view, encoder, mapped, nearby).ask(query)
+        nearby = {} if query.exact else on_cards(open_nearby(library, view, query.find), devices.cards, {})
+        exact = mapped_rows(view, query.find, () if nearby else devices.cards)
+        return Session(library, view, encoder, exact, nearby).ask(query)
 
 
 def search(
@@ -191,7 +195,7 @@ def search(
         find: what to find, `image` or `audio`.
         by: the side of a video to ask with; by default the other than `find`. Other files have only one.
         k: how many hits.
-        device: where the encoder runs.
+        device: where the encoder runs; `cuda` where vectors are compared too.
 
     Raises:
         AvsearchError: as `Session.ask`.
@@ -206,22 +210,25 @@ def open_session(
     *,
     before: Session | None = None,
     around: Callable[[Searchable], Searchable] | None = None,
+    cards: Sequence[Card] = (),
 ) -> Session:
-    """A session with all vectors in memory; of a modality that has an index, they stay on the disk.
+    """A session with all vectors in memory, or on GPUs; of a modality that has an index, they stay on the disk.
 
     Args:
         library: what is asked.
         encoder: a loaded one, of the same weights as the library's active encoder.
         before: of an earlier state of the library; what it has in memory is not read again.
         around: what to put around whatever is searched, as a server does that shares searches.
+        cards: GPUs that search, as `devices.settled` finds them; what has no room there is in memory.
 
     Raises:
         LibraryError: nothing has been indexed, or the library is damaged.
     """
     view = library.view(*Modality)
-    nearby = open_nearby(library, view, *Modality)
+    nearby = on_cards(open_nearby(library, view, *Modality), cards, {} if before is None else before.approximate)
+    held: Mapping[Modality, Searchable] = {} if before is None else before.exact
     exact = {
-        modality: Mapped(segments) if modality in nearby else _resident(view, modality, before)
+        modality: Mapped(segments) if modality in nearby else held_rows(view, modality, cards, held.get(modality))
         for modality, segments in view.segments.items()
     }
     return Session(library, view, lambda: encoder, exact, nearby, around=around)
@@ -240,13 +247,6 @@ def _wrapped(
     searchable: Mapping[Modality, Searchable], around: Callable[[Searchable], Searchable] | None
 ) -> Mapping[Modality, Searchable]:
     return searchable if around is None else {modality: around(it) for modality, it in searchable.items()}
-
-
-def _resident(view: View, modality: Modality, before: Session | None) -> Resident:
-    """The rows of a modality in memory, as much of them as possible where they were."""
-    names = [record.name for record in view.snapshot.segments if record.modality is modality]
-    held = None if before is None else before.exact[modality]
-    return Resident(view.segments[modality], names=names, before=held if isinstance(held, Resident) else None)
 
 
 def _needed(query: Query) -> Iterable[Modality]:

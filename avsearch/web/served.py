@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
 
@@ -14,6 +15,7 @@ from avsearch.catalog import Snapshot
 from avsearch.errors import AvsearchError, LibraryError
 from avsearch.library import Library, open_library
 from avsearch.query import Encodes, Session, open_session
+from avsearch.query.devices import Devices, settled
 from avsearch.web.batching import BatchingEncoder
 from avsearch.web.gathering import Gathering
 from avsearch.web.refusals import Refused, refused
@@ -126,6 +128,11 @@ class Served:
             self.state = State(problem=LibraryError("The server is stopping."))
             self._end_encoder(before)
 
+    @cached_property
+    def _devices(self) -> Devices:
+        """Where questions are answered, looked for when there is something to ask."""
+        return settled(self._device)
+
     def _is_due(self, stamp: Stamp) -> bool:
         """Whether to read the catalog: something has changed, or might have where no file says so."""
         if stamp != self._stamp or self._num_looks == 1:
@@ -154,11 +161,13 @@ class Served:
         if record is None or not snapshot.live_media_ids.size:
             return None
         if before is not None and before.fingerprint == record.fingerprint:
-            session = open_session(library, before.encoder, before=before.session, around=Gathering)
+            session = open_session(
+                library, before.encoder, before=before.session, around=Gathering, cards=self._devices.cards
+            )
             return Asked(session, before.encoder, record.fingerprint, generation)
-        encoder = BatchingEncoder(self._load(library.encoder_path(record), self._device))
+        encoder = BatchingEncoder(self._load(library.encoder_path(record), self._devices.network))
         try:
-            session = open_session(library, encoder, around=Gathering)
+            session = open_session(library, encoder, around=Gathering, cards=self._devices.cards)
             return Asked(session, encoder, record.fingerprint, generation)
         except BaseException:
             encoder.close()

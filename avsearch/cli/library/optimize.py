@@ -37,12 +37,21 @@ Memory = Annotated[
         show_default="half of the machine's",
     ),
 ]
+OptimizeDevice = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        metavar="NAME",
+        help="What builds an index, and will be asked: auto (a GPU when there is one), cpu, cuda, cuda:N.",
+    ),
+]
 
 
 def optimize(
     recall: Recall = 0.95,
     memory: Memory = None,
     seed: SeedOption = 0,
+    device: OptimizeDevice = "auto",
     library: LibraryOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -57,9 +66,10 @@ def optimize(
     from avsearch.library import open_library
     from avsearch.library.optimize import optimize as optimize_library
     from avsearch.vectors.ann.choosing import Wanted
+    from avsearch.vectors.gpu.cards import cards
 
     opened = open_library(library_directory(library))
-    wanted = Wanted(recall, memory_bytes(memory))
+    wanted = Wanted(recall, memory_bytes(memory), cards(device))
     with shown_progress() as progress:
         done = optimize_library(opened, wanted, progress=progress, seed=seed)
     for modality, it in done.items():

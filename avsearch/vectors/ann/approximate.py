@@ -12,13 +12,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avsearch.vectors import exact
+from avsearch.vectors.ann.kinds import Kind
 from avsearch.vectors.ann.record import Tuning
-from avsearch.vectors.ann.structure import Structure
 from avsearch.vectors.ranges import ranges_of_media
 from avsearch.vectors.ranking import Neighbours, joined, no_neighbours, scored, stacked
 from avsearch.vectors.segments import Rows, rows_at
@@ -27,6 +28,21 @@ GONE = -1
 _TUNED_ROWS = 128  # up to which an effort is enough; beyond, it grows with what is fetched
 _MOST_SHARE = 1 / 16  # of all rows that are fetched; looking at all is faster then
 _FEW_SHARE = 0.02  # of rows that count; these are gathered
+
+
+class Naming(Protocol):
+    """What names rows that may be the best: a structure on the processor, or on GPUs."""
+
+    @property
+    def kind(self) -> Kind: ...
+
+    @property
+    def dim(self) -> int: ...
+
+    def __len__(self) -> int: ...
+
+    def search(self, queries: NDArray[np.float32], fetch: int, effort: int) -> NDArray[np.int64]:
+        """As `structure.Structure.search`."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +70,7 @@ class Approximate:
         num_media: in the structure.
     """
 
-    structure: Structure
+    structure: Naming
     tuning: Tuning
     segments: Sequence[Rows]
     held: Sequence[Held]
@@ -63,6 +79,10 @@ class Approximate:
     def tuned(self, tuning: Tuning) -> Approximate:
         """The same, asked in another way."""
         return replace(self, tuning=tuning)
+
+    def asking(self, structure: Naming) -> Approximate:
+        """The same, by another structure of the same rows."""
+        return replace(self, structure=structure)
 
     def nearest(
         self, queries: NDArray[np.float32], k: int, *, allowed: NDArray[np.int64] | None = None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from avsearch.moments import Modality, Progress
 from avsearch.vectors import exact
@@ -16,6 +17,9 @@ from avsearch.vectors.ann.kinds import Kind, candidates
 from avsearch.vectors.ann.record import Measured, Tuning
 from avsearch.vectors.ann.structure import Structure, build
 from avsearch.vectors.ann.tuning import RECALL_K, Asked, ask_all, recalls, seconds_of, tune
+from avsearch.vectors.gpu.cards import Card, NoGpu, warn_once
+from avsearch.vectors.gpu.exact import on_gpu
+from avsearch.vectors.gpu.structure import approximate_on_gpu, build_on_gpu, has_cuvs
 from avsearch.vectors.segments import Rows
 
 WORTH = 1.5  # times as fast as exact search, or there is nothing to gain
@@ -30,10 +34,12 @@ class Wanted:
     Attributes:
         recall: at 30, in each direction.
         memory_bytes: that it may take.
+        cards: the GPUs that build it and that will be asked; none for the processor.
     """
 
     recall: float = 0.95
     memory_bytes: int = 4_000_000_000
+    cards: Sequence[Card] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +83,8 @@ def choose(
     """
     rows = segments[find]
     num_rows, dim = sum(map(len, rows)), rows[0].dim if rows else 1
-    kinds = candidates(num_rows, dim, wanted.memory_bytes)
+    cuvs = has_cuvs(wanted.cards)
+    kinds = candidates(num_rows, dim, wanted.memory_bytes, on_gpu=bool(wanted.cards), has_cuvs=cuvs)
     if not kinds:
         return Chosen(None, (f"exact search stays: {num_rows} moments are few",))
     tuned_on, judged_by = (ask_all(segments, find, rng) for _ in range(2))
@@ -112,16 +119,18 @@ def _try(
 ) -> tuple[str, Choice | None]:
     """A line that says what came of a kind; and it, where it serves."""
     began = time.perf_counter()
-    structure = build(segments, kind, rng=rng, progress=progress)
+    structure = _built(segments, kind, wanted.cards, rng, progress)
+    if structure is None:
+        return f"{kind.name}: could not be built on the GPU", None
     build_s = time.perf_counter() - began
-    approximate = over(structure, Tuning(1, 1), segments)
+    approximate = approximate_on_gpu(over(structure, Tuning(1, 1), segments), wanted.cards)
     progress.stage("tune", None, "query")
     tuning = tune(approximate, asked[0], wanted.recall)
     if tuning is None:
         return f"{kind.name}: does not reach a recall of {wanted.recall}", None
     tuning, recall = judged(approximate, tuning, asked[1], wanted.recall)
     queries = asked[1][-1].queries
-    ways = (partial(exact.nearest, segments, k=RECALL_K), partial(approximate.tuned(tuning).nearest, k=RECALL_K))
+    ways = (_exact(segments, wanted.cards), partial(approximate.tuned(tuning).nearest, k=RECALL_K))
     exact_s, approximate_s = seconds_of(ways, queries)
     measured = Measured(wanted.recall, recall, exact_s, approximate_s, build_s)
     told = f"{kind.name}: recall {measured.lowest_recall:.3f}, {exact_s / approximate_s:.1f} times as fast as exact"
@@ -130,6 +139,28 @@ def _try(
     if exact_s < WORTH * approximate_s:
         return f"{told}; not worth having", None
     return told, Choice(structure, tuning, measured)
+
+
+def _built(
+    segments: Sequence[Rows], kind: Kind, cards: Sequence[Card], rng: np.random.Generator, progress: Progress
+) -> Structure | None:
+    """A structure, built on a GPU where there is one that holds it; None where it can be built nowhere else."""
+    if cards:
+        try:
+            return build_on_gpu(segments, kind, cards[0], rng=rng, progress=progress)
+        except NoGpu as error:
+            warn_once(error)
+    return None if kind.needs_cuvs else build(segments, kind, rng=rng, progress=progress)
+
+
+def _exact(segments: Sequence[Rows], cards: Sequence[Card]) -> Callable[[NDArray[np.float32]], object]:
+    """Exact search where it would be done."""
+    if cards:
+        try:
+            return partial(on_gpu(segments, cards).nearest, k=RECALL_K)
+        except NoGpu as error:
+            warn_once(error)
+    return partial(exact.nearest, segments, k=RECALL_K)
 
 
 def judged(
