@@ -86,8 +86,12 @@ def test_a_faiss_that_cannot_be_loaded_is_one_error(monkeypatch, error):
 
 def test_torch_is_imported_before_faiss(monkeypatch):
     order = []
-    monkeypatch.setattr(backend.importlib, "import_module", lambda name: order.append(name) or sys)
-    backend.load_faiss.cache_clear()
+    module = SimpleNamespace(from_numpy=lambda _: None)
+    monkeypatch.setattr(backend.importlib, "import_module", lambda name: order.append(name) or module)
+    loaders = (backend.load_torch, backend.load_faiss)
+    for loader in loaders:
+        loader.cache_clear()
     backend.load_faiss()
-    backend.load_faiss.cache_clear()
+    for loader in loaders:
+        loader.cache_clear()
     assert order == ["torch", "faiss"]
