@@ -2,7 +2,8 @@
 
 from avsearch.library.batch import Batch
 from avsearch.library.compaction import Compacted, compact
-from avsearch.library.engine import Held, engine_of, held_by_engine, move_back, move_to_milvus
+from avsearch.library.copies import Held, engine_of, held_by_engine
+from avsearch.library.engine import move_back, move_to_milvus
 from avsearch.library.nearby import Nearby, nearby, open_nearby
 from avsearch.library.parquet import Exported, export
 from avsearch.library.removal import Relinked, Removed, relink, remove

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from avsearch.catalog import EncoderRecord, SegmentRecord
 from avsearch.errors import LibraryError, StorageError, WeightsError
-from avsearch.library.engine import engine_faults
+from avsearch.library.copies import engine_faults
 from avsearch.library.nearby import faults
 from avsearch.library.orphans import find_orphans
 from avsearch.library.store import Library, segment_file

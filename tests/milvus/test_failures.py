@@ -10,7 +10,7 @@ import pytest
 
 from avsearch.errors import EngineError, UsageError
 from avsearch.library import move_back, move_to_milvus, open_library, verify
-from avsearch.library.engine import engine_of, held_by_engine
+from avsearch.library.copies import engine_of, held_by_engine
 from avsearch.library.lock import write_lock
 from avsearch.moments import Silent
 from avsearch.vectors.milvus import moving, server

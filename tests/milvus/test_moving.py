@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from avsearch.library import compact, move_back, move_to_milvus, open_library, remove, verify
-from avsearch.library.engine import engine_of, held_by_engine
+from avsearch.library.copies import engine_of, held_by_engine
 from avsearch.moments import Modality, Silent
 from tests.milvus.asked import agree, counted_searches, ids_of, rows_there
 from tests.milvus.conftest import rows_for, weights_file

@@ -122,10 +122,8 @@ def make_equal(
     server.delete_media(copied.collection, stale)
     waiting = holdings.media_id[~is_held]
     difference = compare(server, copied.collection, holdings, is_held, waiting, progress=progress)
-    if difference.lacking:
-        lacking = np.array(sorted(difference.lacking), np.int64)
-        copied = copied.only(np.setdiff1d(copied.media_id, lacking))
-        save(copied)
+    copied = _without_lacking(copied, difference)
+    save(copied)
     server.delete(copied.collection, difference.surplus)
     num_kept = server.count(copied.collection)
     places = np.flatnonzero(~np.isin(holdings.media_id, copied.media_id))
@@ -133,6 +131,14 @@ def make_equal(
     _require_all(server, copied)
     save(replace(copied, segments=frozenset(names)))
     return Moved(copied.total_rows, int(holdings.num_rows[places].sum()), max(num_before - num_kept, 0))
+
+
+def _without_lacking(copied: Copied, difference: Difference) -> Copied:
+    """What the collection holds of it as a whole."""
+    if not difference.lacking:
+        return copied
+    lacking = np.array(sorted(difference.lacking), np.int64)
+    return copied.only(np.setdiff1d(copied.media_id, lacking))
 
 
 def _write(
