@@ -198,8 +198,8 @@ def gpu(
 ) -> None:
     """Measure training, encoding and search on a GPU.
 
-    With synthetic clips and moments; search beside a plain read of memory, with recall against the CPU. Where nothing
-    but torch and NumPy is installed, `python -m avsearch.bench.gpu` does the same, but for avsearch's own search.
+    With synthetic clips and moments; search beside a plain read of memory, with recall against the CPU. Where
+    nothing but torch and NumPy is installed, `python -m avsearch.bench.gpu` does all but avsearch's own search.
 
     Example: avsearch bench gpu --size paper --batch-size 2048
     """
