@@ -70,6 +70,31 @@ def test_the_commands_of_the_search_page_do_what_they_say(folder):
     assert Path("hits.edl").read_text().startswith("TITLE: still.jpg")
 
 
+def test_the_commands_of_the_gpu_page_answer_with_a_gpu_and_without(folder, monkeypatch):
+    from indexer.build import IndexJob, index
+
+    monkeypatch.setenv("AVSEARCH_LIBRARY", str(folder / "lib"))
+    index(IndexJob([Path("footage")], Path("lib"), model=Path("encoder.safetensors")), lambda _event: None)
+    Path("queries").mkdir()
+    Path("queries/still.jpg").write_bytes(Path("still.jpg").read_bytes())
+    lines = [line[2:] for block in blocks("gpu.md", "console") for line in block.splitlines()]
+    assert [line.split()[1] for line in lines] == ["doctor", "query", "query", "library"]
+    told = [run(line) for line in lines]
+    assert "faiss" in told[0]
+    assert told[1].count("film") == 3
+    assert told[1] == run(lines[1].replace("cuda", "cpu"))
+    assert told[2].count("film") == 3
+
+
+def test_the_gpu_page_installs_what_the_doctor_says():
+    from avsearch.doctor.faiss_build import install_command
+
+    page = (DOCS / "gpu.md").read_text()
+    assert f"`{install_command('faiss-cpu', {})}`" in page
+    for wheel in ("faiss-gpu", "faiss-gpu-cuvs"):
+        assert f"`{install_command(wheel, {'faiss-cpu': '1'})}`" in page
+
+
 def test_the_commands_of_the_storage_page_keep_the_vectors_on_s3(folder, object_store, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
     object_store.add_bucket("archive")

@@ -1,4 +1,4 @@
-"""What a GPU gives: training and encoding of synthetic clips, in one command. Needs torch and NumPy alone.
+"""What a GPU gives: training, encoding and search of what it makes itself. Needs torch and NumPy alone.
 
 `avsearch bench gpu` prints its table; so does `python -m avsearch.bench.gpu` where nothing else is installed.
 """
@@ -19,11 +19,12 @@ import numpy as np
 import torch
 
 from avsearch.bench.gpu_result import GpuBenchmark, GpuBenchmarkJob, GpuFigure, rate
+from avsearch.bench.gpu_search import search_figures
 from avsearch.bench.gpu_training import TrainingBenchmark
 from avsearch.bench.made_clips import made_clips
 from avsearch.device import choose_device, fast_bfloat16
 from avsearch.encoder import Encoder, encoder_of
-from avsearch.errors import AvsearchError
+from avsearch.errors import AvsearchError, UsageError
 from avsearch.front_end import MOMENT_SAMPLES
 from avsearch.models.ave import AVENet
 from avsearch.models.header import WeightsHeader
@@ -32,18 +33,19 @@ from trainer.recipes import recipe
 from trainer.resident import ResidentClips
 
 _ENCODING_ROUNDS = 3
+_DOES = "Train, encode and search on a GPU."
 
 
 def bench_gpu(job: GpuBenchmarkJob, progress: Progress) -> GpuBenchmark:
-    """Train and encode on synthetic clips.
+    """Train and encode on synthetic clips, and search among synthetic moments.
 
     Raises:
-        UsageError: there is no such size or device.
+        UsageError: there is no such size or device, or no GPU, and none other was named.
         TrainingError: the memory holds no batch at all.
     """
-    device = choose_device(job.device)
+    device = _chosen(job.device)
     made = made_clips(job.num_clips, recipe("ave", job.size).front_end)
-    progress.stage("measure", 5, "part")
+    progress.stage("measure", 6, "part")
     clips = ResidentClips.of(made, np.arange(job.num_clips), device)
     figures = [GpuFigure("clips in memory", (clips.pixels.nbytes + clips.samples.nbytes) / 1e9, "GB")]
     progress.advance()
@@ -53,8 +55,23 @@ def bench_gpu(job: GpuBenchmarkJob, progress: Progress) -> GpuBenchmark:
         if device.type == "cuda":
             torch.cuda.empty_cache()
         progress.advance()
+    del clips, training
+    found, notes = search_figures(job, device) if job.search_rows else ([], [])
+    figures += found
+    progress.advance()
     date = datetime.now(UTC).isoformat(timespec="seconds")
-    return GpuBenchmark(date, _name(device), _versions(), job, tuple(figures))
+    return GpuBenchmark(date, _name(device), _versions(), job, tuple(figures), tuple(notes))
+
+
+def _chosen(name: str) -> torch.device:
+    """The device; the processor only where it is named, since all this takes it hours."""
+    device = choose_device(name)
+    if name == "auto" and device.type != "cuda":
+        raise UsageError(
+            "There is no GPU here that torch can use, so there is nothing to measure.",
+            hint="Run `avsearch doctor`, or name --device cpu and small numbers to try it.",
+        )
+    return device
 
 
 def _encoding(job: GpuBenchmarkJob, device: torch.device) -> list[GpuFigure]:
@@ -110,7 +127,7 @@ def _versions() -> str:
 
 def main() -> None:
     """Measure and print, where there is no more than torch and NumPy."""
-    parser = argparse.ArgumentParser(prog="python -m avsearch.bench.gpu", description="Train and encode on a GPU.")
+    parser = argparse.ArgumentParser(prog="python -m avsearch.bench.gpu", description=_DOES)
     for field in fields(GpuBenchmarkJob):
         if field.name != "compiled":
             parser.add_argument(
@@ -128,6 +145,7 @@ def main() -> None:
         f"{result.date}: {result.device}",
         result.versions,
         *("  ".join(row).rstrip() for row in result.rows()),
+        *result.notes,
     ]
     sys.stdout.write("\n".join(lines) + "\n")
     if out is not None:

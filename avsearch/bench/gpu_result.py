@@ -22,6 +22,8 @@ class GpuBenchmarkJob:
         encoder_batch: moments that are encoded at once.
         device: as `--device`.
         compiled: whether training compiled by `torch.compile` is measured too.
+        search_rows: moments that are searched; fewer where the memory does not hold them, 0 for no search.
+        search_dim: numbers of a moment that is searched.
     """
 
     size: str = "paper"
@@ -33,6 +35,8 @@ class GpuBenchmarkJob:
     encoder_batch: int = 4096
     device: str = "auto"
     compiled: bool = True
+    search_rows: int = 100_000_000
+    search_dim: int = 128
 
 
 @dataclass(frozen=True)
@@ -48,13 +52,14 @@ class GpuFigure:
 
 @dataclass(frozen=True)
 class GpuBenchmark:
-    """All figures, and what they were measured on."""
+    """All figures, what they were measured on, and a sentence for each thing that could not be measured."""
 
     date: str
     device: str
     versions: str
     job: GpuBenchmarkJob
     figures: Sequence[GpuFigure]
+    notes: Sequence[str] = ()
 
     def record(self) -> dict[str, Any]:
         """As JSON."""

@@ -15,6 +15,7 @@ from avsearch.errors import UsageError
 
 if TYPE_CHECKING:
     from avsearch.bench.figure import Figure
+    from avsearch.bench.gpu_result import GpuBenchmark
     from avsearch.bench.index_result import IndexBenchmark
     from avsearch.bench.machine import Machine
     from avsearch.bench.train import TrainBenchmark
@@ -169,6 +170,15 @@ EncoderBatch = Annotated[
     int, typer.Option("--moments", metavar="N", min=1, help="Moments of each side that are encoded at once.")
 ]
 Compiled = Annotated[bool, typer.Option(" /--no-compile", help="Leave torch.compile out.")]
+SearchMoments = Annotated[
+    int,
+    typer.Option(
+        "--search-moments",
+        metavar="N",
+        min=0,
+        help="Moments that are searched, fewer where the memory does not hold them; 0 for none.",
+    ),
+]
 
 
 @app.command()
@@ -181,13 +191,15 @@ def gpu(
     clips: Clips = 256,
     moments: EncoderBatch = 4096,
     compiled: Compiled = True,
+    search_moments: SearchMoments = 100_000_000,
     device: DeviceOption = "auto",
     as_json: Json = False,
     out: Out = None,
 ) -> None:
-    """Measure training and encoding on a GPU, with synthetic clips.
+    """Measure training, encoding and search on a GPU.
 
-    Where nothing but torch and NumPy is installed, `python -m avsearch.bench.gpu` does the same.
+    With synthetic clips and moments; search beside a plain read of memory, with recall against the CPU. Where
+    nothing but torch and NumPy is installed, `python -m avsearch.bench.gpu` does all but avsearch's own search.
 
     Example: avsearch bench gpu --size paper --batch-size 2048
     """
@@ -197,6 +209,7 @@ def gpu(
     job = GpuBenchmarkJob(
         size=size, batch_size=batch_size, steps=steps, curve_steps=curve_steps, curve_batch=curve_batch,
         num_clips=clips, encoder_batch=moments, device=device, compiled=compiled,
+        search_rows=search_moments,
     )  # fmt: skip
     with shown_progress() as progress:
         result = bench_gpu(job, progress)
@@ -205,11 +218,17 @@ def gpu(
     if as_json:
         print_json(result.record())
         return
+    _print_gpu(result)
+
+
+def _print_gpu(result: GpuBenchmark) -> None:
     print_line(f"{result.date}: {result.device}")
     print_line(result.versions)
     print_line("")
     columns = ["median", "", "lowest", "highest"]
     print_table(["", *columns], result.rows(), right=["median", "lowest", "highest"])
+    for note in result.notes:
+        say(note)
 
 
 def _print(result: IndexBenchmark) -> None:

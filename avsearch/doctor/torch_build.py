@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import warnings
 from collections.abc import Sequence
 from types import ModuleType
@@ -47,7 +46,7 @@ def torch_check(*, has_card: bool) -> tuple[Check, str | None]:
         has_card: whether the driver knows a GPU.
     """
     try:
-        torch = importlib.import_module("torch")
+        import torch  # noqa: PLC0415  (it may be missing)
     except ModuleNotFoundError as error:
         if error.name == "torch":
             return Check("torch", State.BROKEN, "is not installed", f"{INSTALL} torch, {_GUIDE}"), None

@@ -1,14 +1,16 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from avsearch.bench import gpu_search
 from avsearch.bench.gpu import bench_gpu
-from avsearch.bench.gpu_result import GpuBenchmarkJob, rate
+from avsearch.bench.gpu_result import GpuBenchmarkJob, GpuFigure, rate
 from avsearch.bench.gpu_training import TrainingBenchmark
 from avsearch.bench.made_clips import made_clips
 from avsearch.errors import TrainingError, UsageError
@@ -18,7 +20,7 @@ from tests.cli.command import avsearch
 
 TINY = GpuBenchmarkJob(
     size="small", batch_size=4, steps=2, curve_steps=2, curve_batch=4, num_clips=4, encoder_batch=2, device="cpu",
-    compiled=False,
+    compiled=False, search_rows=3000, search_dim=16,
 )  # fmt: skip
 ROOT = Path(__file__).parents[2]
 ALONE = """
@@ -58,12 +60,19 @@ def test_every_figure_is_there_and_positive():
 
 def test_torch_and_numpy_are_enough(tmp_path):
     arguments = "--size small --batch-size 2 --steps 1 --curve-steps 1 --curve-batch 2 --num-clips 2"
-    arguments += f" --encoder-batch 1 --device cpu --no-compile --out {tmp_path / 'gpu.json'}"
+    arguments += " --encoder-batch 1 --search-rows 2000 --search-dim 8"
+    arguments += f" --device cpu --no-compile --out {tmp_path / 'gpu.json'}"
     code = ALONE.format(refused=OTHERS, arguments=arguments)
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     told = json.loads((tmp_path / "gpu.json").read_text())
-    assert [line.split("  ")[0] for line in done.stdout.splitlines()[2:]] == [it["name"] for it in told["figures"]]
+    lines = done.stdout.splitlines()[2:]
+    names = [it["name"] for it in told["figures"]]
+    assert [line.split("  ")[0] for line in lines[: len(names)]] == names
+    assert lines[len(names) :] == told["notes"]
+    assert "search, torch: one query" in names
+    assert told["notes"][0].startswith("avsearch's own search was not measured: ")
+    assert told["notes"][0].endswith(" is not installed.")
 
 
 def test_a_batch_that_the_memory_does_not_hold_is_halved(monkeypatch):
@@ -122,6 +131,8 @@ def test_the_command_prints_a_table_or_json(tmp_path):
         1,
         "--curve-batch",
         3,
+        "--search-moments",
+        1500,
     )
     code, out, errors = avsearch(
         "bench", "gpu", *options, "--no-compile", "--device", "cpu", "--out", tmp_path / "f"
@@ -131,3 +142,84 @@ def test_the_command_prints_a_table_or_json(tmp_path):
     assert all(it["name"] in out for it in told["figures"])
     assert told["job"]["compiled"] is False
     assert told["job"]["curve_batch"] == 3
+
+
+def test_what_torch_finds_is_what_a_plain_scan_finds():
+    made = gpu_search.made_rows(5000, 16, torch.device("cpu"))
+    assert made.vector.dtype == torch.float16
+    vector = made.vector.numpy().astype(np.float64)
+    np.testing.assert_allclose(np.linalg.norm(vector, axis=1), 1, atol=2e-3)
+    np.testing.assert_allclose(np.linalg.norm(made.queries, axis=1), 1, atol=1e-5)
+    scores, row = gpu_search.torch_best(made.vector, made.queries[:5], 9)
+    truth = made.queries[:5].astype(np.float64) @ vector.T
+    np.testing.assert_allclose(scores, -np.sort(-truth, axis=1)[:, :9], atol=3e-3)
+    np.testing.assert_allclose(np.take_along_axis(truth, row, axis=1), scores, atol=3e-3)
+
+
+def test_chunks_of_rows_are_joined(monkeypatch):
+    monkeypatch.setattr(gpu_search, "_CHUNK_ROWS", 50)
+    made = gpu_search.made_rows(4000, 16, torch.device("cpu"))
+    _, row = gpu_search.torch_best(made.vector, made.queries[:3], 5)
+    truth = np.argsort(-(made.queries[:3].astype(np.float64) @ made.vector.numpy().astype(np.float64).T), axis=1)
+    assert all(len(set(one) & set(other[:8])) == 5 for one, other in zip(row.tolist(), truth.tolist(), strict=True))
+
+
+def test_a_share_is_bytes_by_time_by_bandwidth():
+    figures = [GpuFigure("x: one query", 2.0, "ms")]
+    assert gpu_search.share_figure("x", figures, 5_000_000, 1e10).value == pytest.approx(0.25)
+
+
+def test_without_a_gpu_one_sentence_says_so():
+    if torch.cuda.is_available():
+        pytest.skip("there is one")
+    with pytest.raises(UsageError, match="There is no GPU here that torch can use"):
+        bench_gpu(GpuBenchmarkJob(), Silent())
+    code, out, errors = avsearch("bench", "gpu")
+    assert (code, out) == (2, "")
+    assert errors.splitlines()[0] == (
+        "error: There is no GPU here that torch can use, so there is nothing to measure."
+    )
+
+
+def test_no_search_where_none_is_wanted():
+    names = [it.name for it in bench_gpu(replace(TINY, search_rows=0), Silent()).figures]
+    assert not [name for name in names if "search" in name]
+
+
+def test_avsearchs_own_search_is_measured_on_the_gpu_with_recall_1(gpus, monkeypatch):
+    """On a stand-in for one: names, units and recall are true, times mean nothing."""
+    from avsearch.bench.gpu_faiss import faiss_figures
+    from avsearch.vectors.gpu import exact
+
+    gpus(cuvs=True)
+    monkeypatch.setattr(exact, "FEW_ROWS", 100)
+    monkeypatch.setattr(gpu_search, "_ROUNDS", 2)
+    made = gpu_search.made_rows(12_000, 16, torch.device("cpu"))
+    figures, notes = faiss_figures(made.vector.numpy(), made.queries, torch.device("cuda:0"), 1e10)
+    found = {it.name: it.value for it in figures}
+    assert notes == []
+    assert found["search, float16: recall@30"] == 1.0
+    assert {"search, ivf-sq8: recall@30", "search, cagra: one query", "search, ivf: building"} <= set(found)
+    assert found["search, cagra: recall@30"] > 0.8
+    share = 12_000 * 16 * 2 / (found["search, float16: one query"] / 1e3) / 1e10
+    assert found["search, float16: of the bandwidth, by one query"] == pytest.approx(share)
+
+
+def test_what_the_gpu_has_no_room_for_is_a_note(gpus, monkeypatch):
+    from avsearch.bench import gpu_faiss
+    from avsearch.vectors.gpu.cards import NoGpu
+
+    def full(*_, **__):
+        raise NoGpu("The memory of GPU 0 is full.")
+
+    gpus()
+    monkeypatch.setattr(gpu_search, "_ROUNDS", 2)
+    monkeypatch.setattr(gpu_faiss, "build_on_gpu", full)
+    made = gpu_search.made_rows(3000, 16, torch.device("cpu"))
+    figures, notes = gpu_faiss.faiss_figures(made.vector.numpy(), made.queries, torch.device("cuda"), 1e10)
+    assert {it.name.split(":")[0] for it in figures} == {"search, float16", "search, float16, the GPU alone"}
+    assert [note.split(":")[0] for note in notes] == [
+        "ivf-sq8 was not measured",
+        "ivf was not measured",
+        "CAGRA was not measured",
+    ]

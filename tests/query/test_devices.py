@@ -125,7 +125,7 @@ def test_what_faiss_lacks_torch_may_have(gpus, monkeypatch, caplog):
 
 
 @pytest.mark.gpu
-def test_on_a_real_gpu_the_answer_is_that_of_the_processor():
+def test_on_a_real_gpu_the_answer_is_that_of_the_cpu():
     from avsearch.vectors.exact import nearest
     from avsearch.vectors.gpu.cards import cards, faiss_build
     from avsearch.vectors.gpu.exact import on_gpu

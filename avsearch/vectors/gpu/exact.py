@@ -114,7 +114,7 @@ class OnGpu:
     ) -> tuple[Neighbours, NDArray[np.bool_]]:
         """The k best of the queries for which what is fetched is enough; and which these are."""
         sent, length = unit_queries(queries)
-        rough, row = self._candidates(sent, fetch)
+        rough, row = self.candidates(sent, fetch)
         rows = rows_at(self.segments, row.ravel())
         near = replace(scored(rows, queries, np.arange(row.size).reshape(row.shape)), row=row)
         if allowed is not None:
@@ -125,7 +125,7 @@ class OnGpu:
         is_done = best.scores[:, -1] > length * (rough[:, -1] + off)
         return best.of(np.flatnonzero(is_done)), is_done
 
-    def _candidates(self, sent: NDArray[np.float32], fetch: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    def candidates(self, sent: NDArray[np.float32], fetch: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """(Q, fetch) rough scores, highest first, and rows of the concatenation of the segments."""
         ordered = sorted(range(len(self.blocks)), key=lambda at: self.blocks[at].card.device)
         groups = [list(some) for _, some in groupby(ordered, key=lambda at: self.blocks[at].card.device)]

@@ -27,7 +27,7 @@ def test_temporary_memory_is_bounded_and_a_card_is_made_once(gpus):
     assert installed.temporary == [TEMPORARY_BYTES] * 2
 
 
-def test_a_faiss_for_the_processor_is_told_once_where_a_gpu_was_asked_for(caplog):
+def test_a_faiss_for_the_cpu_is_told_once_where_a_gpu_was_asked_for(caplog):
     if faiss_build().has_gpu:
         pytest.skip("this faiss has GPUs")
     forget()

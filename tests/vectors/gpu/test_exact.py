@@ -151,7 +151,7 @@ def test_a_filter_that_leaves_out_just_what_answers_best_costs_doublings_and_the
     assert all(2 * one >= other for one, other in pairwise(fetched))
 
 
-def test_more_hits_than_a_gpu_selects_are_found_by_the_processor(gpus, small):
+def test_more_hits_than_a_gpu_selects_are_found_by_the_cpu(gpus, small):
     installed = gpus()
     segments = segments_of(np.random.default_rng(6), 3000)
     queries = queries_of(segments, 2)

@@ -65,7 +65,7 @@ def test_search_by_lists_on_gpus_is_honest_with_filters_too(gpus, mapped, segmen
         assert recall(near, naive(segments, queries, 20, allowed)) > 0.95
 
 
-def test_more_than_a_gpu_selects_is_asked_of_the_processor(gpus, mapped, queries):
+def test_more_than_a_gpu_selects_is_asked_of_the_cpu(gpus, mapped, queries):
     installed = gpus()
     there = on_gpu(mapped("ivf"), cards("cuda"))
     assert there.search(queries, 3000, 4).shape == (25, 3000)
@@ -74,9 +74,7 @@ def test_more_than_a_gpu_selects_is_asked_of_the_processor(gpus, mapped, queries
     assert not there.is_lost
 
 
-def test_a_memory_that_is_full_leaves_the_index_on_the_processor_with_one_line(
-    gpus, mapped, segments, queries, caplog
-):
+def test_a_memory_that_is_full_leaves_the_index_on_the_cpu_with_one_line(gpus, mapped, segments, queries, caplog):
     gpus(2, memory=30_000)
     origin = over(mapped("ivf"), Tuning(10, 1), segments)
     with caplog.at_level(logging.WARNING):
@@ -114,7 +112,7 @@ def test_the_same_file_is_taken_over_and_another_is_copied(gpus, mapped, segment
     )
 
 
-def test_a_graph_of_the_processor_stays_there_and_a_line_says_so(gpus, mapped, segments, caplog):
+def test_a_graph_of_the_cpu_stays_there_and_a_line_says_so(gpus, mapped, segments, caplog):
     gpus()
     origin = over(mapped("hnsw"), Tuning(40, 1), segments)
     with caplog.at_level(logging.WARNING):
@@ -123,7 +121,7 @@ def test_a_graph_of_the_processor_stays_there_and_a_line_says_so(gpus, mapped, s
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_what_a_gpu_builds_the_processor_reads(gpus, segments, queries, tmp_path, name):
+def test_what_a_gpu_builds_the_cpu_reads(gpus, segments, queries, tmp_path, name):
     gpus()
     made = build_on_gpu(segments, KINDS[name], cards("cuda")[0], rng=np.random.default_rng(0), progress=Silent())
     made.write(tmp_path / "x")
@@ -132,7 +130,7 @@ def test_what_a_gpu_builds_the_processor_reads(gpus, segments, queries, tmp_path
     assert recall(found, naive(segments, queries, 20)) > 0.9
 
 
-def test_cagra_is_built_on_a_gpu_and_asked_there_and_on_the_processor(gpus, segments, queries, tmp_path):
+def test_cagra_is_built_on_a_gpu_and_asked_there_and_on_the_cpu(gpus, segments, queries, tmp_path):
     installed = gpus(cuvs=True)
     some = cards("cuda")
     assert has_cuvs(some)
@@ -168,7 +166,7 @@ def test_cagra_without_a_gpu_is_nothing_that_can_be_built(segments):
         build(segments, KINDS["cagra"], rng=np.random.default_rng(0), progress=Silent())
 
 
-def test_a_cagra_index_on_a_machine_without_cuvs_is_asked_on_the_processor(gpus, segments, queries, tmp_path):
+def test_a_cagra_index_on_a_machine_without_cuvs_is_asked_on_the_cpu(gpus, segments, queries, tmp_path):
     gpus(cuvs=True)
     kind = KINDS["cagra"]
     made = build_on_gpu(segments, kind, cards("cuda")[0], rng=np.random.default_rng(0), progress=Silent())
