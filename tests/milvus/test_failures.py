@@ -12,7 +12,7 @@ from avsearch.library import move_back, move_to_milvus, open_library, verify
 from avsearch.library.copies import engine_of, held_by_engine
 from avsearch.library.lock import write_lock
 from avsearch.moments import Silent
-from avsearch.vectors.milvus import moving, server
+from avsearch.vectors.milvus import link, moving, server
 from avsearch.vectors.milvus.address import check_uri
 from tests.milvus.asked import agree, ids_of, rows_there
 
@@ -142,7 +142,8 @@ def test_a_server_that_is_down_costs_a_line_and_no_hits(filled, own_milvus, capl
     assert verify(filled) == []
 
 
-def test_a_server_that_dies_in_a_query_costs_a_line_and_no_hits(filled, own_milvus, caplog):
+def test_a_server_that_dies_in_a_query_costs_a_line_and_no_hits(filled, own_milvus, caplog, monkeypatch):
+    monkeypatch.setattr(link, "PAUSE_S", 1e6)
     move(filled, own_milvus.uri)
     own_milvus.kill()
     own_milvus.start(die_in="Search", die_at=3)
