@@ -42,7 +42,7 @@ install_package() {
     rm -f .venv/.installed-*
     make_venv
     say "Installing avsearch and torch into .venv ($extra); the download can take minutes."
-    quietly .venv/bin/python -m pip uninstall --yes "faiss-$other"  # both own the module faiss
+    quietly .venv/bin/python -m pip uninstall --yes "faiss-$other" faiss-gpu-cuvs  # all own the module faiss
     if [ "$extra" = gpu ]; then quietly .venv/bin/python -m pip uninstall --yes milvus-lite; fi  # it wants faiss-cpu
     pip_install --editable ".[$extra]" ||
         fail "The packages could not be installed.$([ "$extra" = cpu ] || echo " Without the GPU: make EXTRA=cpu")"

@@ -2,7 +2,6 @@
 
 import logging
 
-import numpy as np
 import pytest
 
 from avsearch.library import open_library
@@ -122,23 +121,3 @@ def test_what_faiss_lacks_torch_may_have(gpus, monkeypatch, caplog):
     with caplog.at_level(logging.WARNING):
         assert settled("cuda:0") == Devices("cuda:0", ())
     assert caplog.messages[0].startswith("faiss sees no GPU. Search is on the CPU.")
-
-
-@pytest.mark.gpu
-def test_on_a_real_gpu_the_answer_is_that_of_the_cpu():
-    from avsearch.vectors.exact import nearest
-    from avsearch.vectors.gpu.cards import cards, faiss_build
-    from avsearch.vectors.gpu.exact import on_gpu
-    from tests.vectors.ann.made import segments_of
-
-    if not faiss_build().num_gpus:
-        pytest.skip("there is no GPU that faiss can use")
-    segments = segments_of(np.random.default_rng(0), 300_000, 200_000, dim=64)
-    queries = segments[1].vector[:40].copy()
-    searched = on_gpu(segments, cards("cuda"))
-    for allowed in (None, np.arange(0, 100_000, 2)):
-        one = searched.nearest(queries, 30, allowed=allowed)
-        other = nearest(segments, queries, 30, allowed=allowed)
-        assert np.array_equal(one.scores, other.scores)
-        assert np.array_equal(one.row, other.row)
-    assert not searched.is_lost
