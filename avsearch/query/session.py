@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,10 @@ class Prepared:
     allowed: NDArray[np.int64]
     vector: NDArray[np.float32]
     stages: Stages
+
+
+Hold: TypeAlias = Callable[[Library, View, Modality, Searchable | None], Searchable]
+"""Takes up the rows of a modality to be asked many times; what held an earlier state of them may go on serving."""
 
 
 class Session:
@@ -206,6 +210,7 @@ def open_session(
     *,
     before: Session | None = None,
     around: Callable[[Searchable], Searchable] | None = None,
+    hold: Hold | None = None,
 ) -> Session:
     """A session with all vectors in memory; of a modality that has an index, they stay on the disk.
 
@@ -214,14 +219,18 @@ def open_session(
         encoder: a loaded one, of the same weights as the library's active encoder.
         before: of an earlier state of the library; what it has in memory is not read again.
         around: what to put around whatever is searched, as a server does that shares searches.
+        hold: where to hold vectors instead, those of modalities that have an index too, which is then not used.
 
     Raises:
         LibraryError: nothing has been indexed, or the library is damaged.
     """
     view = library.view(*Modality)
-    nearby = open_nearby(library, view, *Modality)
+    nearby = open_nearby(library, view, *Modality) if hold is None else {}
+    hold = hold or _resident
     exact = {
-        modality: Mapped(segments) if modality in nearby else _resident(view, modality, before)
+        modality: Mapped(segments)
+        if modality in nearby
+        else hold(library, view, modality, None if before is None else before.exact[modality])
         for modality, segments in view.segments.items()
     }
     return Session(library, view, lambda: encoder, exact, nearby, around=around)
@@ -242,11 +251,10 @@ def _wrapped(
     return searchable if around is None else {modality: around(it) for modality, it in searchable.items()}
 
 
-def _resident(view: View, modality: Modality, before: Session | None) -> Resident:
+def _resident(_library: Library, view: View, modality: Modality, before: Searchable | None) -> Resident:
     """The rows of a modality in memory, as much of them as possible where they were."""
     names = [record.name for record in view.snapshot.segments if record.modality is modality]
-    held = None if before is None else before.exact[modality]
-    return Resident(view.segments[modality], names=names, before=held if isinstance(held, Resident) else None)
+    return Resident(view.segments[modality], names=names, before=before if isinstance(before, Resident) else None)
 
 
 def _needed(query: Query) -> Iterable[Modality]:

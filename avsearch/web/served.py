@@ -13,7 +13,7 @@ import xxhash
 from avsearch.catalog import Snapshot
 from avsearch.errors import AvsearchError, LibraryError
 from avsearch.library import Library, open_library
-from avsearch.query import Encodes, Session, open_session
+from avsearch.query import Encodes, Hold, Session, open_session
 from avsearch.web.batching import BatchingEncoder
 from avsearch.web.gathering import Gathering
 from avsearch.web.refusals import Refused, refused
@@ -63,10 +63,11 @@ class Served:
         state: as the last look found it; a new one takes its place as a whole.
     """
 
-    def __init__(self, directory: Path, device: str, *, load: Load | None = None) -> None:
+    def __init__(self, directory: Path, device: str, *, load: Load | None = None, hold: Hold | None = None) -> None:
         self._directory = directory
         self._device = device
         self._load = load or _load
+        self._hold = hold
         self._looking = threading.Lock()
         self._stamp = Stamp()
         self._num_looks = 0
@@ -154,11 +155,13 @@ class Served:
         if record is None or not snapshot.live_media_ids.size:
             return None
         if before is not None and before.fingerprint == record.fingerprint:
-            session = open_session(library, before.encoder, before=before.session, around=Gathering)
+            session = open_session(
+                library, before.encoder, before=before.session, around=Gathering, hold=self._hold
+            )
             return Asked(session, before.encoder, record.fingerprint, generation)
         encoder = BatchingEncoder(self._load(library.encoder_path(record), self._device))
         try:
-            session = open_session(library, encoder, around=Gathering)
+            session = open_session(library, encoder, around=Gathering, hold=self._hold)
             return Asked(session, encoder, record.fingerprint, generation)
         except BaseException:
             encoder.close()
