@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from avsearch.cli.interrupt import stop_on_signal
-from avsearch.cli.options import LibraryOption, SearchDeviceOption, library_directory
+from avsearch.cli.options import LibraryOption, RayOption, SearchDeviceOption, library_directory
 from avsearch.cli.output import print_line, say
 from avsearch.errors import UsageError
 
@@ -43,11 +43,13 @@ def serve(
     token_file: TokenFile = None,
     upload_limit: UploadLimit = UPLOAD_LIMIT_MB,
     device: SearchDeviceOption = "auto",
+    ray: RayOption = None,
 ) -> None:
     """Serve the page and the HTTP API of a library, until Ctrl-C.
 
     While it runs, `avsearch query` asks it instead of loading the encoder. Removing media and indexing over HTTP
-    need a token, as does everything where others can connect. A line of JSON for each request goes to stderr.
+    need a token, as does everything where others can connect. A line of JSON for each request goes to stderr. With
+    --ray the nodes of a cluster hold the vectors and search them.
 
     Example: avsearch serve --port 8000
     """
@@ -66,6 +68,7 @@ def serve(
         device=device,
         token=read_token(token_file),
         limits=Limits(upload_bytes=upload_limit * 1_000_000),
+        ray=ray,
     )
     with stop_on_signal() as request:
         serve_library(settings, request.event, tell=lambda address: print_line(f"Serving on {address}"))

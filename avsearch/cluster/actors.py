@@ -21,7 +21,13 @@ class WorkerLost(ClusterError):  # noqa: N818
 
 
 class ActorLost(ClusterError):  # noqa: N818
-    """An object on a node is not there: its process or node died; it may be made anew at the moment."""
+    """An object on a node is not there: its process or node died.
+
+    Attributes:
+        is_gone: it does not come back by itself.
+    """
+
+    is_gone = False
 
 
 @dataclass(frozen=True)
@@ -54,9 +60,9 @@ class Actor:
         """
         return fetched(getattr(self.handle, method).remote(*given))
 
-    def begin(self, method: str, *given: object) -> None:
-        """Call one of its methods and do not wait; nobody learns what comes of it."""
-        getattr(self.handle, method).remote(*given)
+    def begin(self, method: str, *given: object) -> Any:  # noqa: ANN401  (Ray's reference)
+        """Call one of its methods and do not wait; what comes of it, `Cluster.result` can tell."""
+        return getattr(self.handle, method).remote(*given)
 
     def end(self) -> None:
         """Its process ends at once."""
@@ -99,7 +105,9 @@ def fetched(reference: Any) -> Any:  # noqa: ANN401
     except exceptions.RayActorError as error:
         if error.actor_init_failed:
             raise ClusterError(f"A node cannot do its part ({last_line(error)}).", hint=_LOGS_HINT) from error
-        raise ActorLost("A process of the cluster ended unexpectedly.", hint=_LOGS_HINT) from error
+        lost = ActorLost("A process of the cluster ended unexpectedly.", hint=_LOGS_HINT)
+        lost.is_gone = isinstance(error, exceptions.ActorDiedError)
+        raise lost from error
     except (exceptions.WorkerCrashedError, exceptions.NodeDiedError, exceptions.OutOfMemoryError) as error:
         raise WorkerLost("A process of the cluster ended unexpectedly.", hint=_LOGS_HINT) from error
     except exceptions.RayError as error:

@@ -90,16 +90,31 @@ class Cluster:
             options = {"num_cpus": 0, "scheduling_strategy": NodeAffinitySchedulingStrategy(on.id, soft=False)}
         reference = _remote(function).options(max_retries=NUM_RETRIES, **options).remote(*given)
         try:
-            while not ray.wait([reference], timeout=LOOK_EVERY_S)[0]:
-                self.require()
-                if meanwhile is not None:
-                    meanwhile()
-            result: T = fetched(reference)
+            result: T = self.result(reference, meanwhile)
         except BaseException:
             with suppress(Exception):  # it may be over, or Ray may be gone
                 ray.cancel(reference)
             raise
         return result
+
+    def result(self, reference: Any, meanwhile: Callable[[], None] | None = None) -> Any:  # noqa: ANN401
+        """Wait for what a call comes to.
+
+        Raises:
+            WorkerLost, ActorLost: whoever was to do it died.
+            ClusterError: the cluster is lost.
+            Exception: what `meanwhile` or the call itself raises.
+        """
+        while not ray.wait([reference], timeout=LOOK_EVERY_S)[0]:
+            self.require()
+            if meanwhile is not None:
+                meanwhile()
+        return fetched(reference)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it does not come back, as far as this connection goes."""
+        return bool(self._lost)
 
     def place(self, make: Callable[..., object], *given: object, where: Placed) -> Actor:
         """Let an object be made on a node, where it lives until the connection ends; made anew if it dies.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from avsearch.query.asking import Found, Query, Source, Term, parse_moment, parse_source
     from avsearch.query.embedding import Embedder, Encodes, side
     from avsearch.query.ranking import Searchable, nearest_hits
-    from avsearch.query.session import Prepared, Session, ask, open_session, search, weights_of
+    from avsearch.query.session import Hold, Prepared, Session, ask, open_session, search, weights_of
     from avsearch.query.stages import STAGES, Stages
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Embedder",
     "Encodes",
     "Found",
+    "Hold",
     "Prepared",
     "Query",
     "Searchable",
@@ -44,7 +45,7 @@ __getattr__ = loader(
         "avsearch.query.asking": "Found Query Source Term parse_moment parse_source",
         "avsearch.query.embedding": "Embedder Encodes side",
         "avsearch.query.ranking": "Searchable nearest_hits",
-        "avsearch.query.session": "Prepared Session ask open_session search weights_of",
+        "avsearch.query.session": "Hold Prepared Session ask open_session search weights_of",
         "avsearch.query.stages": "STAGES Stages",
     },
 )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +46,10 @@ class Prepared:
     allowed: NDArray[np.int64]
     vector: NDArray[np.float32]
     stages: Stages
+
+
+Hold: TypeAlias = Callable[[Library, View, Modality, Searchable | None], Searchable]
+"""Takes up the rows of a modality to be asked many times; what held an earlier state of them may go on serving."""
 
 
 class Session:
@@ -211,6 +215,7 @@ def open_session(
     before: Session | None = None,
     around: Callable[[Searchable], Searchable] | None = None,
     cards: Sequence[Card] = (),
+    hold: Hold | None = None,
 ) -> Session:
     """A session with all vectors in memory, or on GPUs; of a modality that has an index, they stay on the disk.
 
@@ -220,15 +225,22 @@ def open_session(
         before: of an earlier state of the library; what it has in memory is not read again.
         around: what to put around whatever is searched, as a server does that shares searches.
         cards: GPUs that search, as `devices.settled` finds them; what has no room there is in memory.
+        hold: where to hold vectors instead, those of modalities that have an index too, which is then not used.
 
     Raises:
         LibraryError: nothing has been indexed, or the library is damaged.
     """
     view = library.view(*Modality)
-    nearby = on_cards(open_nearby(library, view, *Modality), cards, {} if before is None else before.approximate)
-    held: Mapping[Modality, Searchable] = {} if before is None else before.exact
+    nearby: Mapping[Modality, Searchable] = {}
+    if hold is None:
+        nearby = on_cards(
+            open_nearby(library, view, *Modality), cards, {} if before is None else before.approximate
+        )
+    hold = hold or partial(_held_here, cards)
     exact = {
-        modality: Mapped(segments) if modality in nearby else held_rows(view, modality, cards, held.get(modality))
+        modality: Mapped(segments)
+        if modality in nearby
+        else hold(library, view, modality, None if before is None else before.exact.get(modality))
         for modality, segments in view.segments.items()
     }
     return Session(library, view, lambda: encoder, exact, nearby, around=around)
@@ -241,6 +253,13 @@ def weights_of(library: Library) -> Path:
         LibraryError: nothing has been indexed.
     """
     return _weights(library, library.snapshot())
+
+
+def _held_here(
+    cards: Sequence[Card], _library: Library, view: View, modality: Modality, before: Searchable | None
+) -> Searchable:
+    """The rows of a modality on GPUs or in memory, as much of them as possible where they were."""
+    return held_rows(view, modality, cards, before)
 
 
 def _wrapped(

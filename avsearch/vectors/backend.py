@@ -107,6 +107,15 @@ def multiplies_exactly() -> bool:
     return bool(load_torch().get_float32_matmul_precision() == "highest")
 
 
+def limit_threads(num_threads: int) -> None:
+    """How many threads share one search, in all of this process from now on.
+
+    Raises:
+        LibraryError: faiss is not installed.
+    """
+    load_faiss().omp_set_num_threads(num_threads)
+
+
 def highest_products(
     queries: NDArray[np.float32], rows: NDArray[np.float32], k: int, is_chosen: NDArray[np.bool_] | None
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

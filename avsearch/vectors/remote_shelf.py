@@ -33,6 +33,10 @@ class RemoteShelf:
         self._library_id = library_id
         self._given_copies = copies
 
+    def __reduce__(self) -> tuple[type[RemoteShelf], tuple[str, str]]:
+        """To another machine it goes without what it knows of this one."""
+        return RemoteShelf, (self._store.url, self._library_id)
+
     @property
     def place(self) -> str:
         return self._store.url

@@ -11,7 +11,7 @@ from fastapi.exceptions import HTTPException, RequestValidationError
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.responses import Response
 
-from avsearch.errors import AvsearchError, LibraryError, MediaError, UsageError, WeightsError
+from avsearch.errors import AvsearchError, ClusterError, LibraryError, MediaError, UsageError, WeightsError
 from avsearch.web.wire import ErrorBody
 
 _HALF_CHARACTERS = re.compile("[\ud800-\udfff]")
@@ -58,7 +58,7 @@ def refused(error: AvsearchError) -> Refused:
     """What an error of ours is to a client."""
     if isinstance(error, UsageError | MediaError):
         return Refused(422, error.message, hint=error.hint)
-    if isinstance(error, LibraryError | WeightsError):
+    if isinstance(error, LibraryError | WeightsError | ClusterError):
         return Refused(503, error.message, hint=error.hint, headers={"Retry-After": "2"})
     return Refused(422, error.message, hint=error.hint)
 

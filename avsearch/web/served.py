@@ -14,7 +14,7 @@ import xxhash
 from avsearch.catalog import Snapshot
 from avsearch.errors import AvsearchError, LibraryError
 from avsearch.library import Library, open_library
-from avsearch.query import Encodes, Session, open_session
+from avsearch.query import Encodes, Hold, Session, open_session
 from avsearch.query.devices import Devices, settled
 from avsearch.web.batching import BatchingEncoder
 from avsearch.web.gathering import Gathering
@@ -65,10 +65,11 @@ class Served:
         state: as the last look found it; a new one takes its place as a whole.
     """
 
-    def __init__(self, directory: Path, device: str, *, load: Load | None = None) -> None:
+    def __init__(self, directory: Path, device: str, *, load: Load | None = None, hold: Hold | None = None) -> None:
         self._directory = directory
         self._device = device
         self._load = load or _load
+        self._hold = hold
         self._looking = threading.Lock()
         self._stamp = Stamp()
         self._num_looks = 0
@@ -161,17 +162,19 @@ class Served:
         if record is None or not snapshot.live_media_ids.size:
             return None
         if before is not None and before.fingerprint == record.fingerprint:
-            session = open_session(
-                library, before.encoder, before=before.session, around=Gathering, cards=self._devices.cards
-            )
+            session = self._session(library, before.encoder, before.session)
             return Asked(session, before.encoder, record.fingerprint, generation)
         encoder = BatchingEncoder(self._load(library.encoder_path(record), self._devices.network))
         try:
-            session = open_session(library, encoder, around=Gathering, cards=self._devices.cards)
+            session = self._session(library, encoder, None)
             return Asked(session, encoder, record.fingerprint, generation)
         except BaseException:
             encoder.close()
             raise
+
+    def _session(self, library: Library, encoder: Encodes, before: Session | None) -> Session:
+        cards = self._devices.cards if self._hold is None else ()
+        return open_session(library, encoder, before=before, around=Gathering, cards=cards, hold=self._hold)
 
     def _end_encoder(self, before: Asked | None) -> None:
         """End the thread of an encoder that nobody begins to use any more."""

@@ -10,6 +10,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from avsearch.errors import AvsearchError
+from avsearch.query import Hold
 from avsearch.web.cache import FileCache, default_cache
 from avsearch.web.crew import Crew
 from avsearch.web.guard import HAS_TOKEN
@@ -45,11 +46,11 @@ class Services:
         indexing: runs that were asked for.
     """
 
-    def __init__(self, settings: Settings, *, load: Load | None = None) -> None:
+    def __init__(self, settings: Settings, *, load: Load | None = None, hold: Hold | None = None) -> None:
         limits = settings.limits
         self.settings = settings
         self.metrics = Metrics()
-        self.served = Served(settings.library, settings.device, load=load)
+        self.served = Served(settings.library, settings.device, load=load, hold=hold)
         self.overviews = Overviews()
         self.reach = Reach()
         self.uploads = Uploads(limits)

@@ -8,19 +8,25 @@ import resource
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import uvicorn
 
+from avsearch.cluster import connected
 from avsearch.errors import AvsearchError
 from avsearch.library import open_library
+from avsearch.query import Hold
 from avsearch.web.app import build_app
 from avsearch.web.connections import connections_with
 from avsearch.web.local import Apart, LocalQueries, local_socket
 from avsearch.web.observing import LOGGER, Observed, log_to
 from avsearch.web.services import Services
 from avsearch.web.settings import Limits, Settings
+
+if TYPE_CHECKING:
+    from avsearch.cluster.cluster import Cluster
 
 _SPARE_FILES = 256  # descriptors for all else than connections
 _BACKLOG = 2048
@@ -36,25 +42,39 @@ def serve(settings: Settings, stop: threading.Event, *, tell: Callable[[str], No
 
     Raises:
         LibraryError: there is no library, or it cannot be used.
+        ClusterError: the cluster that is to hold its vectors is not there, or is lost.
         AvsearchError: the address cannot be had.
     """
     library = open_library(settings.library)
     settings = replace(settings, library=library.directory, limits=_within_system(settings.limits))
     log_to()
-    with (
-        _listening(settings) as network,
-        local_socket(settings.library) as (local, why),
-        closing(Services(settings)) as services,
-    ):
+    with ExitStack() as stack:
+        cluster = None if settings.ray is None else stack.enter_context(connected(settings.ray))
+        network = stack.enter_context(_listening(settings))
+        local, why = stack.enter_context(local_socket(settings.library))
+        services = stack.enter_context(closing(Services(settings, hold=_hold(cluster))))
         if local is None:
             fields = {"reason": why, "meaning": "avsearch query will load the encoder by itself"}
             logging.getLogger(LOGGER).warning("no socket in the library", extra={"fields": fields})
         services.start()
         tell(_address(settings, network))
-        _run(services, network, local, stop)
+        _run(services, network, local, lambda: stop.is_set() or (cluster is not None and cluster.is_lost))
+        if cluster is not None:
+            cluster.require()
 
 
-def _run(services: Services, network: socket.socket, local: socket.socket | None, stop: threading.Event) -> None:
+def _hold(cluster: Cluster | None) -> Hold | None:
+    """Where vectors are held: on the nodes of a cluster; None for the memory of this process."""
+    if cluster is None:
+        return None
+    from avsearch.query.sharding import hold_on  # noqa: PLC0415  (it needs Ray)
+
+    return hold_on(cluster)
+
+
+def _run(
+    services: Services, network: socket.socket, local: socket.socket | None, is_over: Callable[[], bool]
+) -> None:
     limits = services.settings.limits
     queries = Observed(LocalQueries(services), services.metrics)
     app = Apart(queries, build_app(services), None if local is None else local.getsockname())
@@ -71,22 +91,22 @@ def _run(services: Services, network: socket.socket, local: socket.socket | None
         timeout_graceful_shutdown=limits.shutdown_s,
         backlog=_BACKLOG,
     )
-    asyncio.run(_Server(config, stop).serve([network] if local is None else [network, local]))
+    asyncio.run(_Server(config, is_over).serve([network] if local is None else [network, local]))
 
 
 class _Server(uvicorn.Server):
-    """Ends when an event is set; signals are the command line's affair."""
+    """Ends when it is told to; signals are the command line's affair."""
 
-    def __init__(self, config: uvicorn.Config, stop: threading.Event) -> None:
+    def __init__(self, config: uvicorn.Config, is_over: Callable[[], bool]) -> None:
         super().__init__(config)
-        self._stop = stop
+        self._is_over = is_over
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
     async def on_tick(self, counter: int) -> bool:
-        return self._stop.is_set() or await super().on_tick(counter)
+        return self._is_over() or await super().on_tick(counter)
 
 
 @contextmanager

@@ -77,6 +77,7 @@ class Settings:
         host: name or address to listen on.
         port: 0 takes any that is free.
         device: where networks run.
+        ray: address of a Ray cluster that holds the vectors; None for this process.
         token: what a request must know; empty for none.
         cache: the folder of previews; None is the user's cache directory.
         limits: what clients may take.
@@ -92,6 +93,7 @@ class Settings:
     token: str = field(default="", repr=False)
     cache: Path | None = None
     limits: Limits = field(default_factory=Limits)
+    ray: str | None = None
 
     def __post_init__(self) -> None:
         if self.token and not _TOKEN.fullmatch(self.token):

@@ -35,7 +35,7 @@ class TwoNodes:
     def be_two(self) -> None:
         """Start the second node, if it is not there."""
         if self._second is None:
-            self._second = self.cluster.add_node(**_node())
+            self._second = patiently(lambda: self.cluster.add_node(**_node()))
 
     def lose_one(self) -> None:
         """The second node is gone, at once, with all of its processes."""
@@ -121,15 +121,22 @@ def two_nodes() -> Iterator[TwoNodes]:
     folder = Path(tempfile.mkdtemp(prefix="ray-"))  # short: sockets lie in it
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_TMPDIR", str(folder))
-        cluster = Cluster()
+        cluster = patiently(lambda: Cluster(True, False, {"include_dashboard": False, **_node()}))
         try:
-            cluster.add_node(include_dashboard=False, **_node())
             nodes = TwoNodes(cluster, folder)
             nodes.be_two()
             yield nodes
         finally:
             cluster.shutdown()
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def patiently(start: Callable[[], Any]) -> Any:
+    """Start something of Ray's, which gives up after half a minute on a machine that has too much to do."""
+    for _ in range(2):
+        with suppress(Exception):
+            return start()
+    return start()
 
 
 def _node() -> dict[str, Any]:
