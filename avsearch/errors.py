@@ -7,7 +7,7 @@
     ├── WeightsError     a weights file cannot be used
     ├── TrainingError    a training run cannot start or go on
     └── LibraryError     a library cannot be opened, read or written
-        └── StorageError the store that holds its segments cannot be reached, which says nothing about them
+        └── StorageError a store of segments or footage cannot be reached, which says nothing about them
 
 `ValueError` and `assert` are for programmers. A bad file among many is a value, `moments.Failed`.
 """

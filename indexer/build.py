@@ -17,8 +17,10 @@ from avsearch.library import Library, Writer
 from avsearch.manifest import read_manifest
 from avsearch.models.weights import read_header
 from avsearch.moments import SECOND_US, Failed
+from avsearch.remote import is_remote
 from indexer.discover import Discovery, FoundFile, discover
 from indexer.events import Found, Listener, Timings
+from indexer.fetching import FetchedReader
 from indexer.ledger import Ledger
 from indexer.loading import Loading
 from indexer.opening import Place, open_or_create
@@ -33,7 +35,7 @@ class IndexJob:
     """What to index, into which library, with which weights.
 
     Attributes:
-        paths: files and folders.
+        paths: files and folders, of this machine or behind URLs (`avsearch.remote.addresses`).
         library: its directory; it is made where there is none.
         model: weights file; None goes on with the library's encoder.
         manifest: CSV that gives labels.
@@ -131,7 +133,11 @@ def index(job: IndexJob, tell: Listener, stop: threading.Event | None = None) ->
 def _labels(manifest: Path | None) -> dict[Path, tuple[str, ...]]:
     """Real path -> labels."""
     rows = read_manifest(manifest).rows if manifest else ()
-    return {row.path.parent.resolve() / row.path.name: row.labels for row in rows}
+    return {_real(row.path): row.labels for row in rows}
+
+
+def _real(path: Path) -> Path:
+    return path if is_remote(path) else path.parent.resolve() / path.name
 
 
 def _found(found: Discovery) -> Found:
@@ -177,8 +183,9 @@ class _Reading:
         began, children = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
         embed_cpu_s = 0.0
         while files:
-            reader = self._reader(library, active, files)
-            pipeline = Pipeline(reader, loading, stop=self.stop, num_readers=self.job.num_workers)
+            fetched = FetchedReader(self._reader(library, active, files), self.job.num_workers or num_cores())
+            reader = ClaimedReader(fetched, self.writer, files, self.job.retry_failed)
+            pipeline = Pipeline(reader, loading, stop=self.stop, num_readers=fetched.num_readers(files))
             try:
                 self._collect(pipeline, files, self.ledger)
             finally:
@@ -201,7 +208,7 @@ class _Reading:
         known = library.catalog.media_hashes(encoder.id)
         self.ledger.know(known)
         header = read_header(library.encoder_path(encoder))
-        reader = NewFileReader(
+        return NewFileReader(
             front_end=header.front_end,
             modalities=header.modalities,
             claims=Claims(known),
@@ -211,7 +218,6 @@ class _Reading:
             num_threads=max(num_cores() // len(files), 1),
             plans=library.catalog.plans_of_uncovered(encoder.id),
         )
-        return ClaimedReader(reader, self.writer, files, self.job.retry_failed)
 
     def _collect(self, pipeline: Pipeline, files: Sequence[FoundFile], ledger: Ledger) -> None:
         try:

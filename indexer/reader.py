@@ -12,7 +12,6 @@ from avsearch import media
 from avsearch.errors import MediaError
 from avsearch.front_end import FrontEnd
 from avsearch.moments import MediaInfo, Modality
-from indexer.discover import FoundFile
 from indexer.ingest import LeftOut, Piece, Read, read_pieces, with_true_duration
 from indexer.pipeline import ReadFile
 
@@ -64,31 +63,31 @@ class NewFileReader:
         Raises:
             MediaError: it cannot be read, or changes meanwhile.
         """
-        file = result.file
-        media.require_file(file.path)
-        if file.size_bytes in self.shared_sizes:
-            result.content_hash = media.content_hash(file.path)
+        path = result.bytes_at
+        media.require_file(path)
+        if result.file.size_bytes in self.shared_sizes:
+            result.content_hash = media.content_hash(path)
             result.is_known = not self.claims.claim(result.content_hash)
             if not result.is_known:
                 yield from self._read(result, self._examine(result))
         else:  # nothing has its size, so it is new: the bytes need passing through memory only once
             info = self._examine(result)  # first: what is no media at all is not worth hashing
             with ThreadPoolExecutor(1) as pool:
-                hashing = pool.submit(copy_context().run, media.content_hash, file.path)
+                hashing = pool.submit(copy_context().run, media.content_hash, path)
                 yield from self._read(result, info)
                 result.content_hash = hashing.result()
             self.claims.claim(result.content_hash)
-        require_unchanged(file)
+        require_unchanged(result)
 
     def _examine(self, result: ReadFile) -> MediaInfo:
         result.gap_us, audio_stream = self.plans.get(result.content_hash, (self.gap_us, self.audio_stream))
-        examined = media.examine(result.file.path, audio_stream=audio_stream)
+        examined = media.examine(result.bytes_at, audio_stream=audio_stream)
         result.reason = " ".join(examined.left_out)
         return examined.info
 
     def _read(self, result: ReadFile, info: MediaInfo) -> Iterator[Read]:
         """A file of which the encoder has no side at all is known, and has no moments."""
-        path, last_us = result.file.path, -1
+        path, last_us = result.bytes_at, -1
         part = info.limited_to(self.modalities)
         if part.video is None and part.audio is None:
             result.info = info
@@ -102,12 +101,15 @@ class NewFileReader:
         result.info = replace(info, duration_us=true.duration_us) if is_whole else info
 
 
-def require_unchanged(file: FoundFile) -> None:
-    """Refuse a file that is no longer as it was found.
+def require_unchanged(result: ReadFile) -> None:
+    """Refuse a file that is no longer as it was found; a copy is as it was fetched.
 
     Raises:
         MediaError: its size or time is another.
     """
+    if result.copy is not None:
+        return
+    file = result.file
     now = file.path.stat()
     if (now.st_size, now.st_mtime_ns) != (file.size_bytes, file.mtime_ns):
         raise MediaError(f"{file.path}: it changed while it was read.", hint="Index it again when it is complete.")

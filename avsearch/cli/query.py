@@ -207,10 +207,12 @@ def _with_side(term: Term, by: Modality | None) -> Term:
     """The side that was named, of a file that has both."""
     from avsearch.media import probe
     from avsearch.query.asking import Source
+    from avsearch.remote import read_here
 
     if by is None or not isinstance(term.source, Source):
         return term
-    info = probe(term.source.path)
+    with read_here(term.source.path) as path:
+        info = probe(path)
     return replace(term, by=by) if info.video is not None and info.audio is not None else term
 
 
