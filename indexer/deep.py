@@ -83,9 +83,7 @@ def verify_deep(
         device=device,
     )
     comparison.take(reading.run(wanted), wanted, tell)
-    return DeepCheck(
-        comparison.num_checked, tuple(comparison.problems), (*away, *comparison.away), comparison.is_cut_off
-    )
+    return comparison.result(away)
 
 
 def draw(view: View, num_moments: int, rng: np.random.Generator) -> Iterator[tuple[Modality, Rows]]:
@@ -129,6 +127,10 @@ class _Comparison:
         self.problems: list[Problem] = []
         self.away: list[Failed] = []
         self.is_cut_off = False
+
+    def result(self, away: Sequence[Failed]) -> DeepCheck:
+        """What was found, with the files that were away before anything was read."""
+        return DeepCheck(self.num_checked, tuple(self.problems), (*away, *self.away), self.is_cut_off)
 
     def times_of(self, media_id: int) -> Times:
         """The times to read of a media."""

@@ -94,7 +94,7 @@ def read_value(field: Field, text: str) -> Value:
 
 def _path(text: str) -> str:
     if not text.startswith(("/", ANYWHERE)) and not is_remote(text):
-        raise ValueError("a path begins with /, with **/, or as s3://")
+        raise ValueError("a path begins with / or with **/, or as s3://")
     try:
         names = os.fsencode(text).split(b"/")
     except UnicodeEncodeError as error:

@@ -35,8 +35,8 @@ class Side(StrEnum):
 SourceArgument = Annotated[
     str | None,
     typer.Argument(
-        help="A picture, sound or video; a moment of it, or a stretch; - for what is piped in. A folder or a "
-        "manifest asks with each of its files.",
+        help="A picture, sound or video, also behind a URL; a moment of it, or a stretch; - for what is piped in. "
+        "A folder or a manifest asks with each of its files.",
         metavar="FILE[@S|@A-B]",
     ),
 ]

@@ -60,6 +60,27 @@ def test_a_filter_takes_urls(where, names, indexed, filled):
     assert {record.paths[0].name for record in library.catalog.media_records(found).values()} == names
 
 
+def test_a_manifest_names_objects_by_their_urls(indexed, filled, tmp_path):
+    rows = [f"{filled.url}/deep/sound.wav,flute,test", f"{filled.url}/one.mp4,drum;bell,test"]
+    (tmp_path / "clips.csv").write_text("\n".join(["path,labels,split", *rows]) + "\n")
+    run(filled, indexed, manifest=tmp_path / "clips.csv")
+    catalog = open_library(indexed).catalog
+    assert catalog.label_counts() == {"bell": 1, "drum": 1, "flute": 1}
+    assert catalog.select_where("label=flute").tolist() == [media_of(indexed, "deep/sound.wav")]
+
+
+def test_the_status_names_roots_that_lie_in_stores(indexed, filled):
+    code, printed, _ = here("library", "status", "--library", indexed)
+    assert code == 0
+    assert f"1, in stores: {filled.url}" in printed.replace("\n", "")
+
+
+def test_training_says_that_it_reads_files_of_this_machine_only(filled, tmp_path):
+    code, _, told = here("train", filled.url, "--out", tmp_path / "run")
+    assert code == 1
+    assert f"{filled.url}: lies in a store, from where footage is only indexed." in " ".join(told.split())
+
+
 def test_the_pictures_of_a_page_of_hits_are_fetched(indexed, filled, disk, tmp_path):
     page = tmp_path / "hits.html"
     words = ["--find", "image", "--library", indexed, "--html", page, "-k", 1, "--json"]
