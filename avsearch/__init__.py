@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from avsearch.library import Library
     from avsearch.moments import DIRECTIONS, Box, Direction, Hit, MediaKind, Modality, Moment
     from avsearch.query import Found, Query, Session, Source, Term, ask, parse_moment, parse_source, search
+    from avsearch.remote import address
 
 __all__ = [
     "DIRECTIONS",
@@ -45,6 +46,7 @@ __all__ = [
     "TrainingError",
     "UsageError",
     "WeightsError",
+    "address",
     "ask",
     "evaluate",
     "index",
@@ -63,6 +65,7 @@ __getattr__ = loader(
         "WeightsError",
         "avsearch.library": "Library",
         "avsearch.moments": "DIRECTIONS Box Direction Hit MediaKind Modality Moment",
+        "avsearch.remote": "address",
         "avsearch.query": "Found Query Session Source Term ask parse_moment parse_source search",
     },
 )

@@ -70,7 +70,7 @@ def index(
     """Make media searchable; read only what is new or changed.
 
     Args:
-        paths: files and folders.
+        paths: files and folders, also behind URLs, as s3://BUCKET/FOLDER.
         library: its directory; it is made where there is none.
         model: weights of the encoder; needed once for each library.
         manifest: CSV that gives labels.

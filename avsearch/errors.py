@@ -8,7 +8,7 @@
     ├── TrainingError    a training run cannot start or go on
     ├── ClusterError     a cluster cannot be reached, is lost, or cannot do what it is asked
     └── LibraryError     a library cannot be opened, read or written
-        ├── StorageError the store that holds its segments cannot be reached, which says nothing about them
+        ├── StorageError a store of segments or footage cannot be reached, which says nothing about them
         └── EngineError  the Milvus server that holds a copy of its vectors does not answer, or refuses
 
 `ValueError` and `assert` are for programmers. A bad file among many is a value, `moments.Failed`.

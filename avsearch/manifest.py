@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from avsearch.errors import ManifestError
 from avsearch.moments import Box
+from avsearch.remote import is_url
 
 LABEL_SEPARATOR = ";"
 REQUIRED_COLUMNS = ("path", "labels", "split")
@@ -134,7 +135,7 @@ def _read_csv(path: Path) -> tuple[tuple[str, ...], list[dict[str, str]]]:
 
 def _row(manifest: Path, record: dict[str, str]) -> ManifestRow:
     return ManifestRow(
-        path=(manifest.parent / record["path"]).absolute(),
+        path=Path(record["path"]) if is_url(record["path"]) else (manifest.parent / record["path"]).absolute(),
         labels=split_labels(record["labels"]),
         split=record["split"].strip(),
         columns=MappingProxyType(record),

@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-REVISION = "0004"  # the newest file in migrations/versions; counted up, so that older and newer can be told apart
+REVISION = "0005"  # the newest file in migrations/versions; counted up, so that older and newer can be told apart
 STATE_ID = 1  # of the one row of library_state
 
 _NAMING = {
@@ -60,7 +60,7 @@ root = Table(
     "root",
     metadata,
     _id(),
-    _needed("path", LargeBinary),
+    _needed("path", LargeBinary),  # absolute; or a URL
     _needed("added_at_us", BigInteger),
     UniqueConstraint("path"),
     sqlite_autoincrement=True,
@@ -106,6 +106,7 @@ file = Table(
     _needed("state", String),  # indexed | failed | missing | removed
     _needed("reason", String),
     Column("media_id", _BIG_ID, ForeignKey("media.id")),
+    Column("etag", String),  # a store's own mark of the content; NULL on a disk
     UniqueConstraint("root_id", "path"),
     CheckConstraint("state <> 'indexed' OR media_id IS NOT NULL", name="indexed_has_media"),
     Index(None, "state", "media_id"),

@@ -15,20 +15,24 @@ import numpy as np
 
 from avsearch import media
 from avsearch.catalog import Catalog, EncoderRecord, FileState, MediaRecord, Root
-from avsearch.errors import LibraryError, MediaError, WeightsError
+from avsearch.errors import LibraryError, MediaError, StorageError, WeightsError
 from avsearch.front_end import FrontEnd
 from avsearch.library import Library
 from avsearch.models.weights import read_header
 from avsearch.moments import Failed, MediaInfo, Modality
+from avsearch.remote import Version, is_remote, list_objects
 from avsearch.vectors import Rows
 from indexer.damage import Incomplete
 from indexer.discover import FoundFile
 from indexer.events import Found
+from indexer.fetching import FetchedReader
 from indexer.ingest import Read, read_again, read_pieces
 from indexer.loading import Loading
 from indexer.pipeline import Pipeline, ReadFile, num_cores
 from indexer.reader import require_unchanged
 from indexer.streams import Unreadable
+
+_CHANGED = "has changed since it was indexed; index it first."
 
 Counts = Mapping[Modality, int | None]
 Times = Mapping[Modality, Sequence[int]]
@@ -63,9 +67,10 @@ def choose_files(catalog: Catalog, counts_of: Mapping[int, Counts]) -> tuple[lis
     """
     wanted: list[Wanted] = []
     away: list[Failed] = []
+    stores = _Stores()
     for media_id, states in catalog.files_of_media(counts_of).items():
         files = [_file(root, state) for root, state in states]
-        faults = [_fault(file) for file in files]
+        faults = [stores.fault(file) if is_remote(file.path) else _fault(file) for file in files]
         if "" in faults:
             wanted.append(Wanted(media_id, files[faults.index("")], counts_of[media_id]))
         else:
@@ -154,9 +159,12 @@ class Reading:
             times_of=self.times_of,
             num_threads=max(num_cores() // len(wanted), 1),
         )
-        pipeline = Pipeline(reader, loading, stop=self.stop, num_readers=self.num_workers)
+        files = [one.file for one in wanted]
+        fetched = FetchedReader(reader, self.num_workers or num_cores())
+        num_readers = fetched.num_readers(files)
+        pipeline = Pipeline(fetched, loading, stop=self.stop, num_readers=num_readers)
         try:
-            with closing(pipeline.run([one.file for one in wanted])) as reading:
+            with closing(pipeline.run(files)) as reading:
                 yield from reading
         finally:
             if loading.encoder is not None:
@@ -191,31 +199,31 @@ class KnownFileReader:
         """
         wanted = self.wanted[result.file.path]
         record = self.catalog.media_records([wanted.media_id])[wanted.media_id]
-        media.require_file(result.file.path)
+        media.require_file(result.bytes_at)
         times = self.times_of(wanted.media_id)
         sides = [modality for modality in self.modalities if modality in wanted.counts]
         if times is None:
-            yield from self._plan_anew(wanted, record, read=self.modalities, give=sides)
+            yield from self._plan_anew(result, record, read=self.modalities, give=sides)
         else:
             unplanned = [modality for modality in sides if modality not in times]
-            yield from self._plan_anew(wanted, record, read=unplanned, give=unplanned)
+            yield from self._plan_anew(result, record, read=unplanned, give=unplanned)
             chosen = {modality: times[modality] for modality in sides if modality in times}
             yield from read_again(
-                result.file.path,
+                result.bytes_at,
                 record.info,
                 self.front_end,
                 wanted=chosen,
                 gap_us=record.gap_us,
                 num_threads=self.num_threads,
             )
-        require_unchanged(result.file)
+        require_unchanged(result)
         result.content_hash, result.info, result.gap_us = record.content_hash, record.info, record.gap_us
 
     def _plan_anew(
-        self, wanted: Wanted, record: MediaRecord, *, read: Sequence[Modality], give: Sequence[Modality]
+        self, result: ReadFile, record: MediaRecord, *, read: Sequence[Modality], give: Sequence[Modality]
     ) -> Iterator[Read]:
         """The moments as indexing found them, of some sides; what is lost was readable then, and has to be now."""
-        path = wanted.file.path
+        path, counts = result.bytes_at, self.wanted[result.file.path].counts
         part = record.info.limited_to(read)
         if part.video is None and part.audio is None:
             return
@@ -224,7 +232,7 @@ class KnownFileReader:
         for piece in pieces:
             if isinstance(piece, Incomplete) or piece.modality not in give:
                 continue
-            if isinstance(piece, Unreadable) and wanted.counts[piece.modality]:
+            if isinstance(piece, Unreadable) and counts[piece.modality]:
                 raise MediaError(f"{path}: {piece.reason}", hint="Check it with `ffmpeg -i`.")
             yield piece
 
@@ -252,7 +260,30 @@ def _times_in(segments: Sequence[Rows], media_id: int) -> list[int]:
 
 
 def _file(root: Root, state: FileState) -> FoundFile:
-    return FoundFile(root, root.absolute(state.path), state.size_bytes, state.mtime_ns)
+    return FoundFile(root, root.absolute(state.path), state.size_bytes, state.mtime_ns, state.etag)
+
+
+class _Stores:
+    """What lies below the roots that are behind URLs; each is listed once."""
+
+    def __init__(self) -> None:
+        self._objects: dict[Path, dict[str, Version] | StorageError] = {}
+
+    def fault(self, file: FoundFile) -> str:
+        """As `_fault`, of an object."""
+        folder = file.root.path
+        if folder not in self._objects:
+            try:
+                self._objects[folder] = list_objects(folder)
+            except StorageError as error:
+                self._objects[folder] = error
+        found = self._objects[folder]
+        if isinstance(found, StorageError):
+            return f"cannot be looked at: {found}"
+        now = found.get(os.fsdecode(file.root.relative(file.path)))
+        if now is None:
+            return "is not there; index its folder."
+        return "" if now.is_same(file.version) else _CHANGED
 
 
 def _fault(file: FoundFile) -> str:
@@ -262,4 +293,4 @@ def _fault(file: FoundFile) -> str:
     except OSError as error:
         return f"is not there ({error.strerror}); mount its disk, or index its folder."
     same = (status.st_size, status.st_mtime_ns) == (file.size_bytes, file.mtime_ns)
-    return "" if same and stat.S_ISREG(status.st_mode) else "has changed since it was indexed; index it first."
+    return "" if same and stat.S_ISREG(status.st_mode) else _CHANGED

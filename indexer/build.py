@@ -15,6 +15,7 @@ from avsearch.cluster import connected
 from avsearch.library import Writer
 from avsearch.manifest import read_manifest
 from avsearch.moments import SECOND_US, Failed
+from avsearch.remote import is_remote
 from indexer.discover import Discovery, discover
 from indexer.events import Found, Listener, Reconnecting, Timings
 from indexer.opening import Place, open_or_create
@@ -32,7 +33,7 @@ class IndexJob:
     """What to index, into which library, with which weights.
 
     Attributes:
-        paths: files and folders.
+        paths: files and folders, of this machine or behind URLs (`avsearch.remote.addresses`).
         library: its directory; it is made where there is none.
         model: weights file; None goes on with the library's encoder.
         manifest: CSV that gives labels.
@@ -163,7 +164,11 @@ def _connected(address: str | None) -> AbstractContextManager[Cluster | None]:
 def _labels(manifest: Path | None) -> dict[Path, tuple[str, ...]]:
     """Real path -> labels."""
     rows = read_manifest(manifest).rows if manifest else ()
-    return {row.path.parent.resolve() / row.path.name: row.labels for row in rows}
+    return {_real(row.path): row.labels for row in rows}
+
+
+def _real(path: Path) -> Path:
+    return path if is_remote(path) else path.parent.resolve() / path.name
 
 
 def _found(found: Discovery) -> Found:

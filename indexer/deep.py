@@ -16,6 +16,7 @@ from avsearch.catalog import State
 from avsearch.errors import LibraryError
 from avsearch.library import Library, Problem, View
 from avsearch.moments import SECOND_US, Failed, Modality, Moment
+from avsearch.remote import address
 from avsearch.vectors import Rows
 from indexer.again import Counts, Reading, Times, Wanted, choose_files, to_be_read
 from indexer.events import Listener
@@ -82,7 +83,7 @@ def verify_deep(
         device=device,
     )
     comparison.take(reading.run(wanted), wanted, tell)
-    return DeepCheck(comparison.num_checked, tuple(comparison.problems), tuple(away), comparison.is_cut_off)
+    return comparison.result(away)
 
 
 def draw(view: View, num_moments: int, rng: np.random.Generator) -> Iterator[tuple[Modality, Rows]]:
@@ -109,6 +110,7 @@ class _Comparison:
     Attributes:
         num_checked: vectors that were compared.
         problems: those that differ, and files that cannot be read.
+        away: files that their stores did not give.
         is_cut_off: whether the run was stopped before all files were read.
     """
 
@@ -123,7 +125,12 @@ class _Comparison:
                 self._times[media_id].setdefault(modality, []).append(start_us)
         self.num_checked = 0
         self.problems: list[Problem] = []
+        self.away: list[Failed] = []
         self.is_cut_off = False
+
+    def result(self, away: Sequence[Failed]) -> DeepCheck:
+        """What was found, with the files that were away before anything was read."""
+        return DeepCheck(self.num_checked, tuple(self.problems), (*away, *self.away), self.is_cut_off)
 
     def times_of(self, media_id: int) -> Times:
         """The times to read of a media."""
@@ -147,9 +154,11 @@ class _Comparison:
     def _enter(self, media_id: int, read: ReadFile) -> None:
         if read.is_abandoned:
             self.is_cut_off = True
+        elif read.unreached:
+            self.away.append(Failed(read.file.path, read.unreached))
         elif read.info is None:
             reason = read.reason.removeprefix(f"{read.file.path}: ").rstrip(".")
-            self.problems.append(Problem(f"{read.file.path}: cannot be read again ({reason}); {_REMEDY}."))
+            self.problems.append(Problem(f"{address(read.file.path)}: cannot be read again ({reason}); {_REMEDY}."))
         else:
             for modality in Modality:
                 for start_us, vector in zip(read.starts_us[modality], read.vectors[modality], strict=True):
@@ -162,6 +171,7 @@ class _Comparison:
             what = f"its {moment.modality} moment at {moment.start_us / SECOND_US:.3f} s"
             self.problems.append(
                 Problem(
-                    f"{path}: {what} gives another vector than the stored one (cosine {cosine:.4f}); {_REMEDY}."
+                    f"{address(path)}: {what} gives another vector than the stored one "
+                    f"(cosine {cosine:.4f}); {_REMEDY}."
                 )
             )

@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from avsearch.catalog import Catalog, FileState, Place, Root, State
 from avsearch.library import Writer
-from avsearch.media.listing import Listing, OnDisk, list_media, nothing_in, nothing_there
+from avsearch.media.listing import Listing, OnDisk, list_media
 from avsearch.moments import Failed
+from avsearch.remote import Version, is_remote
 from indexer.events import Listener, Walking
+from indexer.known import Known, folder_of, folders_above, folders_in_use, holds_nothing, lost_names, read_known
 
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A file below a root, as it lies on the disk now."""
+    """A file below a root, as it lies on the disk or in the store now."""
 
     root: Root
     path: Path
     size_bytes: int
     mtime_ns: int
+    etag: str | None = None
+
+    @property
+    def version(self) -> Version:
+        """What tells whether it is the same as before."""
+        return Version(self.size_bytes, self.mtime_ns, self.etag)
 
     @property
     def place(self) -> Place:
@@ -39,6 +47,7 @@ class FoundFile:
             state=state,
             reason=reason,
             media_id=media_id,
+            etag=self.etag,
         )
 
 
@@ -72,88 +81,28 @@ def discover(
 ) -> Discovery:
     """Walk the paths, register their folders as roots, and compare with the catalog.
 
-    A file is unchanged when size and modification time are. Only files below the folders named can be found to
-    have vanished, and only where their disk is there: a folder that is gone or empty may be waiting for it.
+    A file is unchanged when size and modification time are, an object in a store when size and etag are. Only files
+    below the folders named can be found to have vanished, and only where their disk is there: a folder that is gone
+    or empty may be waiting for it, and a store that does not answer says nothing about what lies there.
 
     Raises:
         MediaError: a path does not exist or a folder holds no media, and the library knows nothing of it either.
+        StorageError: a store does not answer, or refuses, and the library knows nothing of the place there.
         LibraryError: the catalog cannot be read or written.
     """
     catalog = writer.catalog
     listing = list_media(paths, tell=None if tell is None else lambda num_files: tell(Walking(num_files)))
     roots = catalog.roots()
-    known = _read_known(catalog, listing)
-    lost = _lost_names(listing, known)
-    for folder in _folders_in_use(listing, lost):
+    known = read_known(catalog, listing)
+    lost = lost_names(listing, known)
+    for folder in folders_in_use(listing, lost):
         catalog.add_root(Path(folder))
     if catalog.roots() != roots:  # there are new ones, also of others, and some have become part of them
-        known = _read_known(catalog, listing)
+        known = read_known(catalog, listing)
     comparison = _Comparison(listing, known, lost, retry_failed)
     comparison.sort_known()
     comparison.sort_found()
     return comparison.result(_covered(catalog))
-
-
-@dataclass(frozen=True)
-class _Known:
-    """What the catalog holds of the roots concerned.
-
-    Attributes:
-        files: path -> its root and what is known of it.
-        roots: real path -> root.
-    """
-
-    files: Mapping[str, tuple[Root, FileState]]
-    roots: Mapping[str, Root]
-
-    def folders(self) -> set[str]:
-        """Every folder below which a file is known."""
-        found: set[str] = set()
-        for path in self.files:
-            for folder in _folders_above(path):
-                if folder in found:
-                    break
-                found.add(folder)
-        return found
-
-
-def _read_known(catalog: Catalog, listing: Listing) -> _Known:
-    """The roots in or around the paths named, and their files; of two roots the outer one knows better."""
-    named = (*listing.named_folders, *listing.named_files, *listing.absent, *listing.dangling.values())
-    concerned = {_slashed(path) for path in named}
-    files: dict[str, tuple[Root, FileState]] = {}
-    roots: dict[str, Root] = {}
-    for root in sorted(catalog.roots(), key=lambda root: len(root.path.parts), reverse=True):
-        top = _slashed(str(root.path))
-        if any(path.startswith(top) or top.startswith(path) for path in concerned):
-            roots[str(root.path)] = root
-            known = catalog.files_of(root.id)
-            files.update((top + os.fsdecode(path), (root, state)) for path, state in known.items())
-    return _Known(files, roots)
-
-
-def _lost_names(listing: Listing, known: _Known) -> set[str]:
-    """The folders named that are gone although files are known there.
-
-    Raises:
-        MediaError: a path does not exist or a folder holds no media, and nothing is known of it.
-    """
-    if not (listing.absent or listing.dangling or listing.barren):
-        return set()
-    folders = known.folders()
-    for path, written in listing.absent.items():
-        if path not in folders and path not in known.files:
-            raise nothing_there(written)
-    for folder, written in listing.named_folders.items():
-        if folder in listing.barren - folders:
-            raise nothing_in(written)
-    return {*listing.absent, *listing.dangling.values()} & folders
-
-
-def _folders_in_use(listing: Listing, lost: set[str]) -> list[str]:
-    """The folders named, and those of the files named, where their disk is there."""
-    files = [path for path in sorted(listing.named_files) if listing.dangling.get(path) not in lost]
-    return list(dict.fromkeys((*listing.named_folders, *map(_folder_of, files))))
 
 
 def _covered(catalog: Catalog) -> frozenset[int]:
@@ -167,7 +116,7 @@ class _Comparison:
     """What was found against what is known."""
 
     listing: Listing
-    known: _Known
+    known: Known
     lost: set[str]
     retry_failed: bool
     # known files that a walk does not list, and that are there
@@ -194,7 +143,7 @@ class _Comparison:
             if self.listing.dangling.get(path) in self.lost:
                 continue
             root, before = self.known.files.get(path, (None, None))
-            file = FoundFile(root or self._root_of(path), Path(path), on_disk.size_bytes, on_disk.mtime_ns)
+            file = FoundFile(root or self._root_of(path), Path(path), *_told(on_disk))
             if before is None:
                 self.to_read.append(file)
             elif on_disk.is_dangling and before.media_id is not None:
@@ -213,14 +162,14 @@ class _Comparison:
             unchanged=[(file, state) for file, state in self.unchanged if state.media_id in covered],
             still_failed=self.still_failed,
             vanished=self.vanished,
-            returned=[file.state(State.INDEXED, media_id=state.media_id) for file, state in returned],
+            returned=[replace(state, state=State.INDEXED, reason="") for _, state in returned],
             removed=self.removed,
             unmounted=[Path(folder) for folder in sorted(self.lost)],
             unreadable=[Failed(Path(path), f"cannot be looked into ({why}).") for path, why in unreadable.items()],
         )
 
     def _compare(self, file: FoundFile, before: FileState, *, is_named: bool) -> None:
-        is_same = (before.size_bytes, before.mtime_ns) == (file.size_bytes, file.mtime_ns)
+        is_same = Version(before.size_bytes, before.mtime_ns, before.etag).is_same(file.version)
         if before.state is State.REMOVED and not is_named:
             self.removed.append(file)
         elif not is_same:
@@ -235,6 +184,12 @@ class _Comparison:
             self.to_read.append(file)
 
     def _look_after(self, path: str, state: FileState) -> None:
+        if is_remote(path):  # all that lies in a store was listed
+            if path in self.listing.passed_over:
+                self.seen[path] = self.listing.passed_over[path]
+            else:
+                self.vanished.append(replace(state, state=State.MISSING))
+            return
         try:
             status = os.stat(path)  # noqa: PTH116  (ten thousand of them may have gone)
         except (FileNotFoundError, NotADirectoryError):
@@ -249,8 +204,8 @@ class _Comparison:
 
     def _is_within_reach(self, path: str) -> bool:
         """Whether a file that was not listed would have been, were it there."""
-        folder = _folder_of(path)
-        if path in self.listing.absent and _holds_nothing(folder):
+        folder = folder_of(path)
+        if path in self.listing.absent and holds_nothing(folder):
             self.lost.add(folder)
             return False
         if folder not in self.reaches:
@@ -259,7 +214,7 @@ class _Comparison:
 
     def _is_folder_within_reach(self, path: str) -> bool:
         """Whether the walk came where this file was, and found its disk there."""
-        for folder in _folders_above(path):
+        for folder in folders_above(path):
             if folder in self.listing.unreadable:
                 return False
             if self.listing.num_entries.get(folder) == 0 or self._is_lost_root(folder):
@@ -270,31 +225,11 @@ class _Comparison:
         return False
 
     def _is_lost_root(self, folder: str) -> bool:
-        return folder in self.known.roots and folder not in self.listing.num_entries and _holds_nothing(folder)
+        return folder in self.known.roots and folder not in self.listing.num_entries and holds_nothing(folder)
 
     def _root_of(self, path: str) -> Root:
-        return next(self.known.roots[folder] for folder in _folders_above(path) if folder in self.known.roots)
+        return next(self.known.roots[folder] for folder in folders_above(path) if folder in self.known.roots)
 
 
-def _holds_nothing(folder: str) -> bool:
-    """Whether a folder is gone or empty, as a mount point without its disk is."""
-    try:
-        with os.scandir(folder) as entries:
-            return next(entries, None) is None
-    except OSError as error:
-        return isinstance(error, FileNotFoundError | NotADirectoryError)
-
-
-def _folders_above(path: str) -> Iterator[str]:
-    """The folder that a path lies in, the one around it, and so on up to `/`."""
-    while path != "/":
-        path = _folder_of(path)
-        yield path
-
-
-def _folder_of(path: str) -> str:
-    return path.rpartition("/")[0] or "/"
-
-
-def _slashed(folder: str) -> str:
-    return folder.rstrip("/") + "/"
+def _told(on_disk: OnDisk) -> tuple[int, int, str | None]:
+    return on_disk.size_bytes, on_disk.mtime_ns, on_disk.etag

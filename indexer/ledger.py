@@ -63,6 +63,8 @@ class Ledger:
             return
         if read.is_elsewhere:
             self._note_elsewhere(read)
+        elif read.unreached:
+            self._note_unreached(read)
         elif read.is_known:
             self._copies.append(read)
         elif read.info is None:
@@ -117,6 +119,11 @@ class Ledger:
         else:
             self.num_elsewhere += 1
             self.partly += [Failed(read.file.path, made.reason)] if made.reason else []
+
+    def _note_unreached(self, read: ReadFile) -> None:
+        """A file that its store did not give: the catalog is told nothing, so the next run asks again."""
+        self.failures.append(Failed(read.file.path, read.unreached))
+        self._tell(file_done(read, State.FAILED, read.unreached))
 
     def _note_lost(self, files: Sequence[FoundFile]) -> None:
         """Files whose leases had run out: what others make of them counts."""

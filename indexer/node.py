@@ -21,7 +21,9 @@ from avsearch import media
 from avsearch.cluster.actors import Actor, ActorLost, Shared, this_node
 from avsearch.errors import ClusterError
 from avsearch.moments import Modality
+from avsearch.remote import is_remote
 from indexer.discover import FoundFile
+from indexer.fetching import FetchedReader, fetched
 from indexer.ingest import Encoded, Read
 from indexer.pipeline import Pipeline, ReadFile
 from indexer.reader import ContentReader
@@ -206,15 +208,19 @@ def look_around(folders: Sequence[Path]) -> None:
             raise ClusterError(f"{folder}: cannot be seen from a node.", hint=hint)
 
 
-def hash_there(path: Path) -> str:
+def hash_there(file: FoundFile) -> str:
     """The hash of a file's bytes.
 
     Raises:
         ClusterError: this node cannot see it.
+        StorageError: its store does not give it.
         OSError: it cannot be read.
     """
-    _require_seen(path)
-    return media.content_hash(path)
+    if not is_remote(file.path):
+        _require_seen(file.path)
+        return media.content_hash(file.path)
+    with fetched(file) as copy:
+        return media.content_hash(copy)
 
 
 def read_there(file: FoundFile, content_hash: str, read_content: ContentReader, encoders: Encoders) -> ReadThere:
@@ -229,8 +235,9 @@ def read_there(file: FoundFile, content_hash: str, read_content: ContentReader, 
     Raises:
         ClusterError: this node cannot see it, or no encoder is there any more.
     """
-    look_around([file.root.path])
-    _require_seen(file.path)
+    if not is_remote(file.path):
+        look_around([file.root.path])
+        _require_seen(file.path)
     encoder = FarEncoder(encoders, zlib.crc32(str(file.path).encode(errors="surrogateescape")))
 
     def read_known(result: ReadFile) -> Iterator[Read]:
@@ -242,7 +249,8 @@ def read_there(file: FoundFile, content_hash: str, read_content: ContentReader, 
         return encoder
 
     before = _children_cpu_s()
-    (read,) = Pipeline(read_known, connect, stop=threading.Event(), num_readers=1).run([file])
+    reader = FetchedReader(read_known, num_decoders=1)
+    (read,) = Pipeline(reader, connect, stop=threading.Event(), num_readers=1).run([file])
     encoded = [_encoded(read, modality) for modality in Modality if read.starts_us[modality]]
     read.vectors.clear()
     read.starts_us.clear()

@@ -12,6 +12,7 @@ from avsearch.errors import LibraryError
 from avsearch.library import Library, create_library, open_library
 from avsearch.library.layout import CONFIG_NAME, LOCK_NAME
 from avsearch.models.weights import read_usable_header
+from avsearch.remote import address
 
 _MADE_WITHIN_S = 10.0
 _LOOK_EVERY_S = 0.05
@@ -86,7 +87,7 @@ def _is_made_by_another(directory: Path) -> bool:
 
 
 def _no_encoder(place: Place) -> LibraryError:
-    paths = " ".join(str(path) for path in place.paths)
+    paths = " ".join(address(path) for path in place.paths)
     return LibraryError(
         f"{place.library}: the library has no encoder yet.",
         hint=f"Train one with `avsearch train {paths} --out run`, then run "

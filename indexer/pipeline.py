@@ -16,6 +16,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -67,6 +68,8 @@ class ReadFile:
         starts_us: their times.
         left_out: how many moments of each modality say nothing new.
         gap_us: the limit that its image moments were planned with.
+        copy: where its bytes are while it is read, if not at its path: of one behind a URL.
+        unreached: why a store does not give it; then nothing is known of it, and nothing is recorded.
         reason: why it failed, or (with `info`) what of it cannot be read.
         bug: what should not have happened; raised where the files are collected.
         num_open: pieces that are not encoded yet, and one for the reader that is not through.
@@ -83,9 +86,16 @@ class ReadFile:
     starts_us: dict[Modality, list[int]] = field(default_factory=lambda: {it: [] for it in Modality})
     left_out: Counter[Modality] = field(default_factory=Counter)
     gap_us: int = GAP_US
+    copy: Path | None = None
+    unreached: str = ""
     reason: str = ""
     bug: Exception | None = None
     num_open: int = 1
+
+    @property
+    def bytes_at(self) -> Path:
+        """The path to read it by."""
+        return self.copy or self.file.path
 
 
 ReadOne = Callable[[ReadFile], Iterator[Read]]

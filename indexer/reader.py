@@ -7,13 +7,12 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from avsearch import media
 from avsearch.errors import MediaError
 from avsearch.front_end import FrontEnd
 from avsearch.moments import MediaInfo, Modality
-from indexer.discover import FoundFile
+from avsearch.remote import is_remote
 from indexer.ingest import LeftOut, Piece, Read, read_pieces, with_true_duration
 from indexer.pipeline import ReadFile, ReadOne
 
@@ -42,13 +41,13 @@ class NewFileReader:
         read_content: reads one whose content is new.
         claims: contents that need no reading.
         shared_sizes: sizes in bytes that more than one file has: the content of those is looked at first.
-        hash_content: a path -> the hash of its bytes.
+        hash_content: the hash of a file's bytes; none where its store does not give it.
     """
 
     read_content: ReadOne
     claims: Claims
     shared_sizes: Collection[int]
-    hash_content: Callable[[Path], str] = media.content_hash
+    hash_content: Callable[[ReadFile], str] = lambda result: media.content_hash(result.bytes_at)
 
     def __call__(self, result: ReadFile) -> Iterator[Read]:
         """Give the pieces of a file, and fill in its hash and what it is.
@@ -56,14 +55,19 @@ class NewFileReader:
         Raises:
             MediaError: it cannot be read, or changes meanwhile.
         """
-        media.require_file(result.file.path)
+        if not is_remote(result.bytes_at):
+            media.require_file(result.bytes_at)
         if result.file.size_bytes in self.shared_sizes:
-            result.content_hash = self.hash_content(result.file.path)
+            result.content_hash = self.hash_content(result)
+            if result.unreached:
+                return
             result.is_known = not self.claims.claim(result.content_hash)
         if result.is_known:
-            require_unchanged(result.file)
+            require_unchanged(result)
             return
         yield from self.read_content(result)
+        if result.unreached:
+            return
         self.claims.claim(result.content_hash)
 
 
@@ -99,20 +103,20 @@ class ContentReader:
             yield from self._read(result, info)
         else:  # nothing has its size, so it is new: the bytes need passing through memory only once
             with ThreadPoolExecutor(1) as pool:
-                hashing = pool.submit(copy_context().run, media.content_hash, result.file.path)
+                hashing = pool.submit(copy_context().run, media.content_hash, result.bytes_at)
                 yield from self._read(result, info)
                 result.content_hash = hashing.result()
-        require_unchanged(result.file)
+        require_unchanged(result)
 
     def _examine(self, result: ReadFile) -> MediaInfo:
         result.gap_us, audio_stream = self.plans.get(result.content_hash, (self.gap_us, self.audio_stream))
-        examined = media.examine(result.file.path, audio_stream=audio_stream)
+        examined = media.examine(result.bytes_at, audio_stream=audio_stream)
         result.reason = " ".join(examined.left_out)
         return examined.info
 
     def _read(self, result: ReadFile, info: MediaInfo) -> Iterator[Read]:
         """A file of which the encoder has no side at all is known, and has no moments."""
-        path, last_us = result.file.path, -1
+        path, last_us = result.bytes_at, -1
         part = info.limited_to(self.modalities)
         if part.video is None and part.audio is None:
             result.info = info
@@ -126,12 +130,15 @@ class ContentReader:
         result.info = replace(info, duration_us=true.duration_us) if is_whole else info
 
 
-def require_unchanged(file: FoundFile) -> None:
-    """Refuse a file that is no longer as it was found.
+def require_unchanged(result: ReadFile) -> None:
+    """Refuse a file that is no longer as it was found; what was fetched is as it was then.
 
     Raises:
         MediaError: its size or time is another.
     """
+    if is_remote(result.file.path):
+        return
+    file = result.file
     now = file.path.stat()
     if (now.st_size, now.st_mtime_ns) != (file.size_bytes, file.mtime_ns):
         raise MediaError(f"{file.path}: it changed while it was read.", hint="Index it again when it is complete.")

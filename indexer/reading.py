@@ -17,8 +17,10 @@ from avsearch.catalog import EncoderRecord
 from avsearch.errors import LibraryError
 from avsearch.library import Library, Writer
 from avsearch.models.weights import read_header
+from avsearch.remote import is_remote
 from indexer.discover import FoundFile
 from indexer.events import Listener, Timings
+from indexer.fetching import FetchedReader
 from indexer.ledger import Ledger
 from indexer.loading import Loading
 from indexer.pipeline import Pipeline, ReadOne, num_cores
@@ -64,11 +66,12 @@ class NewReading:
         self.ledger = Ledger(self.writer, active, labels=self.labels, tell=self.tell)
         loading = Loading(library.encoder_path(active), self.job.device)
         began, children = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
-        num_readers = self._spread_out(loading.weights, files)
+        self._spread_out(loading.weights, files)
         embed_cpu_s = 0.0
         while files:
-            reader = self._reader(library, active, files)
-            pipeline = Pipeline(reader, loading, stop=self.stop, num_readers=num_readers)
+            reader, num_readers = self._reader(library, active, files)
+            claimed = ClaimedReader(reader, self.writer, files, self.job.retry_failed)
+            pipeline = Pipeline(claimed, loading, stop=self.stop, num_readers=num_readers)
             try:
                 self._collect(pipeline, files, self.ledger)
             finally:
@@ -88,18 +91,17 @@ class NewReading:
             there = self.spread
             self.timings = replace(self.timings, decode_cpu_s=there.decode_cpu_s, embed_cpu_s=there.embed_cpu_s)
 
-    def _spread_out(self, weights: Path, files: Sequence[FoundFile]) -> int | None:
-        """Prepare the cluster where there is one; how many files are to be read at once."""
+    def _spread_out(self, weights: Path, files: Sequence[FoundFile]) -> None:
+        """Prepare the cluster, where there is one."""
         if self.cluster is None:
-            return self.job.num_workers
+            return
         from indexer.spread import spread  # noqa: PLC0415  (it needs Ray)
 
-        folders = sorted({file.root.path for file in files})
+        folders = sorted({file.root.path for file in files if not is_remote(file.path)})
         self.spread = spread(self.cluster, weights, self.job.device, folders)
-        return self.job.num_workers or self.spread.num_readers
 
-    def _reader(self, library: Library, encoder: EncoderRecord, files: Sequence[FoundFile]) -> ReadOne:
-        """What reads these files, by what is known of their contents now."""
+    def _reader(self, library: Library, encoder: EncoderRecord, files: Sequence[FoundFile]) -> tuple[ReadOne, int]:
+        """What reads these files, by what is known of their contents now, and how many at once."""
         assert self.ledger is not None
         known = library.catalog.media_hashes(encoder.id)
         self.ledger.know(known)
@@ -113,11 +115,12 @@ class NewReading:
             plans=library.catalog.plans_of_uncovered(encoder.id),
         )
         claims, shared_sizes = Claims(known), _shared_sizes(files, library)
-        reader = NewFileReader(read_here, claims, shared_sizes)
-        if self.spread is not None:
+        if self.spread is not None:  # what is behind a URL is fetched by the nodes
             read_there = partial(self.spread.read, read_content=read_here)
             reader = NewFileReader(read_there, claims, shared_sizes, self.spread.content_hash)
-        return ClaimedReader(reader, self.writer, files, self.job.retry_failed)
+            return reader, self.job.num_workers or self.spread.num_readers
+        fetched = FetchedReader(NewFileReader(read_here, claims, shared_sizes), self.job.num_workers or num_cores())
+        return fetched, fetched.num_readers(files)
 
     def _collect(self, pipeline: Pipeline, files: Sequence[FoundFile], ledger: Ledger) -> None:
         try:

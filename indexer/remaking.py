@@ -64,7 +64,7 @@ class Remaking:
         if read.is_abandoned:
             self.is_cut_off = True
         elif read.info is None:
-            reason = read.reason.removeprefix(f"{read.file.path}: ")
+            reason = read.unreached or read.reason.removeprefix(f"{read.file.path}: ")
             self.failures.append(Failed(read.file.path, reason))
             self._tell(file_done(read, State.FAILED, reason))
         else:

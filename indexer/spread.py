@@ -10,9 +10,11 @@ from typing import TypeVar
 
 from avsearch.cluster.actors import Placed, WorkerLost
 from avsearch.cluster.cluster import NUM_RETRIES, Cluster, Node
-from avsearch.errors import ClusterError, MediaError, UsageError
+from avsearch.errors import ClusterError, MediaError, StorageError, UsageError
 from avsearch.media import require_file
 from avsearch.media.waiting import still_waiting
+from avsearch.remote import is_remote
+from indexer.fetching import told_of_store
 from indexer.ingest import Read
 from indexer.node import Encoders, NodeEncoder, hash_there, look_around, read_there
 from indexer.pipeline import ReadFile
@@ -41,14 +43,19 @@ class Spread:
     embed_cpu_s: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def content_hash(self, path: Path) -> str:
-        """The hash of a file's bytes, read by a node.
+    def content_hash(self, result: ReadFile) -> str:
+        """The hash of a file's bytes, read by a node; none where its store does not give it.
 
         Raises:
             MediaError: the file is gone, or ends whoever reads it.
             ClusterError: a node cannot see it, or the cluster is lost.
         """
-        return self._run(path, hash_there, path)
+        file = result.file
+        try:
+            return self._run(file.path, hash_there, file)
+        except StorageError as error:
+            result.unreached = told_of_store(error, file.path)
+            return ""
 
     def read(self, result: ReadFile, read_content: ContentReader) -> Iterator[Read]:
         """Give the moments of a file as a node has encoded them, and fill in what it says of the file.
@@ -66,7 +73,7 @@ class Spread:
         yield from there.encoded
         read = there.read
         result.content_hash, result.info, result.gap_us = read.content_hash, read.info, read.gap_us
-        result.left_out, result.reason = read.left_out, read.reason
+        result.left_out, result.reason, result.unreached = read.left_out, read.reason, read.unreached
 
     def _run(self, path: Path, function: Callable[..., T], *given: object) -> T:
         """Have a node do something with a file, and tell whose fault it is if it cannot."""
@@ -76,7 +83,8 @@ class Spread:
             self.cluster.run(look_around, [])  # where even this cannot be, the file is not to blame
             raise _deadly(path) from error
         except ClusterError:
-            require_file(path)
+            if not is_remote(path):
+                require_file(path)
             raise
 
 

@@ -1,9 +1,10 @@
 """Keep folders indexed: index, wait until something has changed and stands still again, index again.
 
 The system's messages only say when to look. What counts is what a look finds, because the messages are incomplete:
-network drives send none, nor does a disk that is mounted, and names that are no UTF-8 break them off. So everything
-is also looked at once a minute. Where messages are known not to come, WATCHFILES_FORCE_POLLING=1 in the environment
-makes watchfiles poll instead (WATCHFILES_POLL_DELAY_MS says how often).
+network drives and stores of objects send none, nor does a disk that is mounted, and names that are no UTF-8 break
+them off. So everything is also looked at once a minute. Where messages are known not to come,
+WATCHFILES_FORCE_POLLING=1 in the environment makes watchfiles poll instead (WATCHFILES_POLL_DELAY_MS says how
+often).
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from pathlib import Path
 import watchfiles
 
 from avsearch.errors import AvsearchError, MediaError
-from avsearch.media.listing import Listing, is_media_name, list_media
+from avsearch.media.listing import Listing, list_media
+from avsearch.media.names import is_media_name
+from avsearch.remote import is_remote
 from indexer.build import Indexed, IndexJob, index
 from indexer.events import Listener, Timings
 
@@ -116,7 +119,11 @@ def _stand_still(paths: Sequence[Path], stop: threading.Event) -> Listing:
 
 def _messages(seen: Listing, stop: threading.Event) -> Iterator[bool]:
     """Listen, and say at every tick whether a message came; ends with `stop`, or to be called again."""
-    folders = {*seen.num_entries, *(name.rpartition("/")[0] or "/" for name in seen.named_files)}
+    of_disks = [name for name in seen.num_entries if not is_remote(name)]
+    folders = {*of_disks, *(name.rpartition("/")[0] or "/" for name in seen.named_files if not is_remote(name))}
+    if not folders:
+        yield from _ticks(stop, at_most_s=math.inf)
+        return
     changes = watchfiles.watch(
         *filter(_is_utf8, sorted(folders)),
         watch_filter=lambda _, path: _may_matter(path, seen),
@@ -132,9 +139,14 @@ def _messages(seen: Listing, stop: threading.Event) -> Iterator[bool]:
                 yield bool(some)
     except (OSError, RuntimeError):  # a name that is no UTF-8, a folder that went, more than can be watched
         yield True
-        end = time.monotonic() + LOOK_EVERY_S
-        while time.monotonic() < end and not stop.wait(TICK_S):
-            yield False
+        yield from _ticks(stop, at_most_s=LOOK_EVERY_S)
+
+
+def _ticks(stop: threading.Event, *, at_most_s: float) -> Iterator[bool]:
+    """Nobody tells what changes, so there is nothing to do but to look now and then."""
+    end = time.monotonic() + at_most_s
+    while time.monotonic() < end and not stop.wait(TICK_S):
+        yield False
 
 
 def _may_matter(path: str, seen: Listing) -> bool:

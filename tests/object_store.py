@@ -65,6 +65,10 @@ class ObjectStore:
         """Make one more."""
         self._backend().create_bucket(name, "us-east-1")
 
+    def has_bucket(self, name: str) -> bool:
+        """Whether it was made already."""
+        return name in self._backend().buckets
+
     def change(self, name: str, change: Callable[[bytes], bytes | None]) -> None:
         """Replace the bytes of an object behind everybody's back; None removes it."""
         (key,) = (key for key in self._keys(BUCKET) if key.name == name)
@@ -74,9 +78,9 @@ class ObjectStore:
         else:
             self.put(name, data)
 
-    def put(self, name: str, data: bytes) -> None:
+    def put(self, name: str, data: bytes, bucket: str = BUCKET) -> None:
         """Put an object there behind everybody's back."""
-        self._backend().put_object(BUCKET, name, data)
+        self._backend().put_object(bucket, name, data)
 
     def unfinished_uploads(self) -> int:
         """How many uploads in parts lie there unfinished."""

@@ -112,7 +112,7 @@ def old_catalog(database):
 def everything(connection):
     """Table -> all of its rows, each with the columns of the first version only."""
     tables = table_names(connection) - {"alembic_version", "coverage", "indexer", "lease"}
-    later = {"timecode", "num_silent", "num_still", "gap_us", "pending_encoder_id", "localizer_encoder_id"}
+    later = {"timecode", "num_silent", "num_still", "gap_us", "pending_encoder_id", "localizer_encoder_id", "etag"}
     rows = {}
     for table in sorted(tables):
         found = connection.execute(text(f"SELECT * FROM {table} ORDER BY 1, 2")).mappings()

@@ -58,6 +58,9 @@ class FileOnDisk(Protocol):
     @property
     def mtime_ns(self) -> int: ...
 
+    @property
+    def etag(self) -> str | None: ...
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -144,7 +147,8 @@ def read_done(connection: Connection, files: Sequence[FileOnDisk]) -> dict[Path,
         for some in chunks(list(below)):
             for row in connection.execute(known.where(file.c.root_id == root.id, file.c.path.in_(some))):
                 one = below[row.path]
-                if (row.size_bytes, row.mtime_ns) == (one.size_bytes, storable_ns(one.mtime_ns)):
+                now = (one.size_bytes, storable_ns(one.mtime_ns), one.etag)
+                if (row.size_bytes, row.mtime_ns, row.etag) == now:
                     found[one.path] = file_state(row)
     return found
 

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from avsearch.moments import SECOND_US, MediaKind
+from avsearch.remote import is_remote
 
 
 class Field(StrEnum):
@@ -92,8 +93,8 @@ def read_value(field: Field, text: str) -> Value:
 
 
 def _path(text: str) -> str:
-    if not text.startswith(("/", ANYWHERE)):
-        raise ValueError("a path begins with / or with **/")
+    if not text.startswith(("/", ANYWHERE)) and not is_remote(text):
+        raise ValueError("a path begins with / or with **/, or as s3://")
     try:
         names = os.fsencode(text).split(b"/")
     except UnicodeEncodeError as error:

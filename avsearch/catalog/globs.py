@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from fnmatch import translate
 from pathlib import Path
 
+from avsearch.remote import is_remote
+
 _WILDCARD = re.compile(r"[*?[]")
 _ANY_FOLDERS = "**"
 
@@ -36,7 +38,7 @@ def is_glob(pattern: str) -> bool:
 
 
 def read_glob(pattern: str) -> Glob:
-    """Read a pattern; one without a leading `/` begins in the current folder.
+    """Read a pattern; one without a leading `/` begins in the current folder, unless it is a URL.
 
     `**` and `/` at the end mean all that lies below.
     """
@@ -47,7 +49,7 @@ def read_glob(pattern: str) -> Glob:
         names.append(_ANY_FOLDERS)
     if names and names[-1] == _ANY_FOLDERS:
         names.append("*")
-    start = Path("/") if pattern.startswith("/") else Path.cwd()
+    start = Path("/") if pattern.startswith("/") else Path() if is_remote(pattern) else Path.cwd()
     return Glob(start.joinpath(*parts[:first]), tuple(map(_name, names)))
 
 

@@ -20,6 +20,7 @@ from avsearch.catalog.fields import Field, Operator, Range
 from avsearch.catalog.named_files import IS_INDEXED, named_by
 from avsearch.catalog.records import Root
 from avsearch.catalog.rows import LIVE_MEDIA, read_ids, storable
+from avsearch.remote import is_remote
 from avsearch.schema import file, label, media
 
 Ids: TypeAlias = NDArray[np.int64]  # ascending, each once
@@ -162,4 +163,4 @@ def _within(column: ColumnElement[Any], comparison: Comparison) -> Test:
 
 def _is_called(root: Root, text: str) -> bool:
     """Whether a text is the path of a root, or its last name."""
-    return root.path == Path(text) if text.startswith("/") else root.path.name == text
+    return root.path == Path(text) if text.startswith("/") or is_remote(text) else root.path.name == text

@@ -12,14 +12,15 @@ from sqlalchemy.dialects import postgresql, sqlite
 from avsearch.catalog.database import is_sqlite
 from avsearch.catalog.records import Coverage, FileState, NewEncoder, NewSegment, Root, SegmentRecord
 from avsearch.catalog.rows import Values, now_us, storable
+from avsearch.remote import address
 from avsearch.schema import coverage, embedding, encoder, file, label, root, segment
 
 MAX_INT = 2**63 - 1  # that both databases can hold
 
 
 def insert_root(connection: Connection, path: Path) -> Root:
-    """A new root; its folder's real path."""
-    values = {"path": os.fsencode(path), "added_at_us": now_us()}
+    """A new root; its folder's real path, or its place behind a URL."""
+    values = {"path": stored_path(path), "added_at_us": now_us()}
     return Root(id=connection.execute(insert(root).values(values).returning(root.c.id)).scalar_one(), path=path)
 
 
@@ -64,7 +65,7 @@ def put_files(connection: Connection, files: Sequence[FileState]) -> None:
     """What is known of files from now on."""
     if not files:
         return
-    kept = ("size_bytes", "mtime_ns", "state", "reason", "media_id")
+    kept = ("size_bytes", "mtime_ns", "state", "reason", "media_id", "etag")
     statement = _upsert(connection, file)
     new = {name: statement.excluded[name] for name in kept}
     connection.execute(
@@ -79,7 +80,7 @@ def update_known_files(connection: Connection, files: Sequence[FileState]) -> No
     given: Values = {name: bindparam(f"given_{name}") for name in ("root_id", "path", "size_bytes", "mtime_ns")}
     same = [file.c[name] == value for name, value in given.items()]
     same.append(file.c.media_id.is_not_distinct_from(bindparam("given_media_id", type_=file.c.media_id.type)))
-    new: Values = {name: bindparam(f"given_{name}") for name in ("state", "reason")}
+    new: Values = {name: bindparam(f"given_{name}") for name in ("state", "reason", "etag")}
     values = [{f"given_{name}": value for name, value in file_values(state).items()} for state in files]
     connection.execute(update(file).where(*same).values(new), values)
 
@@ -94,7 +95,13 @@ def file_values(state: FileState) -> Values:
         "state": state.state,
         "reason": storable(state.reason),
         "media_id": state.media_id,
+        "etag": state.etag and storable(state.etag),
     }
+
+
+def stored_path(folder: Path) -> bytes:
+    """The folder of a root as the catalog holds it: its path, or its URL."""
+    return os.fsencode(address(folder))
 
 
 def storable_ns(time_ns: int) -> int:

@@ -13,6 +13,7 @@ from avsearch.catalog.paths import Branch, branches_of
 from avsearch.catalog.records import Root, State
 from avsearch.catalog.selection import is_below
 from avsearch.errors import UsageError
+from avsearch.remote import is_remote
 from avsearch.schema import file
 
 IS_INDEXED = file.c.state == State.INDEXED
@@ -32,7 +33,10 @@ def named_by(connection: Connection, text: str, roots: Sequence[Root]) -> Column
         return is_named
     glob = read_glob(path)
     named: dict[int, int] = {}
-    for branch in _branches(glob.folder, roots):
+    branches = _branches(glob.folder, roots)
+    if text.startswith(ANYWHERE):  # what is behind URLs lies below no folder
+        branches += [Branch(root, b"", Path(root.path.parts[0])) for root in roots if is_remote(root.path)]
+    for branch in branches:
         named.update(_matching(connection, glob, branch))
     return named
 

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from avsearch.catalog.records import Root
+from avsearch.remote import is_remote
 
 Place = tuple[int, bytes]  # a root's id, and the path relative to it: the key of a file's row
 
@@ -48,6 +49,9 @@ def places_of(paths: Iterable[Path], roots: Sequence[Root]) -> dict[Path, list[P
     real_folders: dict[Path, Path] = {}
     places: dict[Path, list[Place]] = {}
     for path in paths:
+        if is_remote(path):
+            places[path] = list(_places(path, roots))
+            continue
         written = path.absolute()
         if written.parent not in real_folders:
             real_folders[written.parent] = written.parent.resolve()
@@ -58,6 +62,8 @@ def places_of(paths: Iterable[Path], roots: Sequence[Root]) -> dict[Path, list[P
 
 def branches_of(path: Path, roots: Sequence[Root]) -> list[Branch]:
     """What a path means among the roots: a link to a folder is that folder, one to a file is a file of its own."""
+    if is_remote(path):
+        return list(_branches(path, roots))
     written = path.absolute()
     spellings = [written, written.parent.resolve() / written.name]
     if written.is_dir():

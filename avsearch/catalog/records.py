@@ -25,7 +25,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Root:
-    """A registered folder of media, by its real path; no root lies inside another."""
+    """A registered folder of media, by its real path or its place behind a URL; no root lies inside another."""
 
     id: int
     path: Path
@@ -51,6 +51,7 @@ class FileState:
         state: what became of it.
         reason: one sentence, for a failed file.
         media_id: the media that it holds; always known for an indexed file.
+        etag: the mark of its content that a store of objects gave it; None on a disk.
     """
 
     root_id: int
@@ -60,6 +61,7 @@ class FileState:
     state: State
     reason: str = ""
     media_id: int | None = None
+    etag: str | None = None
 
     def __post_init__(self) -> None:
         names = self.path.split(b"/")

@@ -13,6 +13,7 @@ from avsearch.catalog.inserts import insert_root
 from avsearch.catalog.records import FileState, Root
 from avsearch.catalog.rows import Values, read_roots
 from avsearch.errors import LibraryError
+from avsearch.remote import address, is_remote
 from avsearch.schema import file, root
 
 
@@ -59,11 +60,18 @@ def _moved(state: FileState, folder: Path, roots: Iterable[Root]) -> FileState:
     for one in roots:
         if path.is_relative_to(one.path):
             return replace(state, root_id=one.id, path=one.relative(path))
-    raise LibraryError(f"{folder}: is no root of this library any more.", hint="Run the same command again.")
+    raise LibraryError(
+        f"{address(folder)}: is no root of this library any more.", hint="Run the same command again."
+    )
 
 
 def _is_there(folder: Path) -> bool:
-    """Whether a folder can be read and holds anything: an empty one may be a mount point."""
+    """Whether a folder can be read and holds anything: an empty one may be a mount point.
+
+    One behind a URL has just been listed, with all that is around it.
+    """
+    if is_remote(folder):
+        return True
     try:
         with os.scandir(folder) as entries:
             return next(entries, None) is not None

@@ -77,8 +77,8 @@ def root_record(row: Row[Any]) -> Root:
 def file_state(row: Row[Any]) -> FileState:
     """A row of `file`; by position, because there are a hundred thousand of them at a time."""
     columns: Sequence[Any] = row
-    _, root_id, path, size_bytes, mtime_ns, state, reason, media_id = columns
-    return FileState(root_id, path, size_bytes, mtime_ns, State(state), reason, media_id)
+    _, root_id, path, size_bytes, mtime_ns, state, reason, media_id, etag = columns
+    return FileState(root_id, path, size_bytes, mtime_ns, State(state), reason, media_id, etag)
 
 
 def encoder_record(row: Row[Any]) -> EncoderRecord:

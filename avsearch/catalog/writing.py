@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +20,7 @@ from avsearch.catalog.inserts import (
     insert_segment,
     put_coverage,
     put_files,
+    stored_path,
     update_known_files,
 )
 from avsearch.catalog.paths import Place
@@ -38,6 +38,7 @@ from avsearch.catalog.rooting import at_present, put_root
 from avsearch.catalog.rows import chunks, media_values, now_us, read_roots
 from avsearch.catalog.selection import conditions_for
 from avsearch.errors import LibraryError
+from avsearch.remote import address, is_remote
 from avsearch.schema import encoder as encoders
 from avsearch.schema import file, label, library_state, media, root, run
 
@@ -65,7 +66,7 @@ class CatalogWriter(Catalog):
         Known roots inside it become part of it, so that no file is known twice: their files move over and keep
         their media. One that is not there (an unmounted disk) is left alone until it is.
         """
-        folder = path.resolve()
+        folder = path if is_remote(path) else path.resolve()
         with self._changing() as connection:
             found = put_root(connection, folder)
         self._paths_of_roots[found.id] = found.path
@@ -224,7 +225,7 @@ class CatalogWriter(Catalog):
         Raises:
             LibraryError: another root lies there, inside it or around it, or there is no such root.
         """
-        folder = new_path.resolve()
+        folder = new_path if is_remote(new_path) else new_path.resolve()
         with self._changing() as connection:
             known = {root.id: root.path for root in read_roots(connection)}
             if known.pop(root_id, None) is None:
@@ -232,10 +233,11 @@ class CatalogWriter(Catalog):
             for path in known.values():
                 if folder.is_relative_to(path) or path.is_relative_to(folder):
                     raise LibraryError(
-                        f"{folder}: the root {path} is in the way, and no root lies inside another.",
+                        f"{address(folder)}: the root {address(path)} is in the way, "
+                        "and no root lies inside another.",
                         hint="Relink to a folder that is apart from all other roots.",
                     )
-            connection.execute(update(root).where(root.c.id == root_id).values(path=os.fsencode(folder)))
+            connection.execute(update(root).where(root.c.id == root_id).values(path=stored_path(folder)))
         return Root(root_id, folder)
 
     def start_run(self, command: str) -> int:

@@ -14,7 +14,6 @@ from avsearch.cli.options import (
     EventsOption,
     LibraryOption,
     ManifestOption,
-    PathsArgument,
     RayOption,
     WorkersOption,
     library_directory,
@@ -27,6 +26,14 @@ if TYPE_CHECKING:
     from avsearch.moments import Failed
     from indexer.build import Indexed, IndexJob
 
+Footage = Annotated[
+    list[Path],
+    typer.Argument(
+        help="Videos, sounds and pictures, or folders of them to any depth, also behind a URL, as "
+        "s3://BUCKET/FOLDER, or whatever else fsspec reaches.",
+        metavar="PATH|URL",
+    ),
+]
 Model = Annotated[
     Path | None,
     typer.Option("--model", metavar="FILE", help="Weights of the encoder; needed once for each library."),
@@ -75,7 +82,7 @@ Watch = Annotated[bool, typer.Option("--watch", help="Go on: index what changes,
 
 
 def index(
-    paths: PathsArgument,
+    paths: Footage,
     library: LibraryOption = None,
     model: Model = None,
     database: Database = None,

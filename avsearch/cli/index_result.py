@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from avsearch.cli.output import counted, length_of, list_failures, list_reasons, say, shell_line
+from avsearch.remote import address
 
 if TYPE_CHECKING:
     from avsearch.moments import Failed
@@ -23,7 +24,7 @@ def result_record(job: IndexJob, result: Indexed) -> dict[str, Any]:
         "elsewhere": result.num_elsewhere,
         "failed": [failure_record(it) for it in result.failures],
         "partly": [failure_record(it) for it in result.partly],
-        "unmounted": [str(path) for path in result.unmounted],
+        "unmounted": [address(path) for path in result.unmounted],
         "hours": round(result.hours, 4),
         "seconds": round(result.seconds, 2),
         "stopped": result.stopped,
@@ -33,7 +34,7 @@ def result_record(job: IndexJob, result: Indexed) -> dict[str, Any]:
 
 def failure_record(failure: Failed) -> dict[str, str]:
     """A file and its reason as a JSON object."""
-    return {"path": str(failure.path), "reason": failure.reason}
+    return {"path": address(failure.path), "reason": failure.reason}
 
 
 def say_result(job: IndexJob, result: Indexed) -> None:
@@ -56,7 +57,9 @@ def say_result(job: IndexJob, result: Indexed) -> None:
 def say_what_went_wrong(result: Indexed) -> None:
     """Folders that were not there; files that could not be read, or not wholly, and why."""
     for path in result.unmounted:
-        say(f"{path}: is not there, or empty. Is its disk mounted? Nothing below it was marked as missing.")
+        say(
+            f"{address(path)}: is not there, or empty. Is its disk mounted? Nothing below it was marked as missing."
+        )
     if result.partly:
         say(f"Indexed in part only: {counted(len(result.partly), 'file')}.")
         list_reasons(result.partly)
@@ -85,7 +88,7 @@ def go_on_words(job: IndexJob) -> list[str]:
     ]
     given = [str(word) for name, value in options if value is not None for word in (name, value)]
     flags = ["--retry-failed"] if job.retry_failed else []
-    paths = [str(path) for path in job.paths]
+    paths = [address(path) for path in job.paths]
     if any(path.startswith("-") for path in paths):
         return ["avsearch", "index", *given, *flags, "--", *paths]
     return ["avsearch", "index", *paths, *given, *flags]

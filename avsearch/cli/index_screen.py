@@ -20,6 +20,7 @@ from rich.text import Text
 from avsearch.catalog import State
 from avsearch.cli.output import PLAIN_EVERY_S, counted, length_of, print_json, say, shown, size_of
 from avsearch.moments import SECOND_US
+from avsearch.remote import address
 from indexer.events import Committed, Elsewhere, Event, FileDone, Found, Listener, Reconnecting, Walking
 
 
@@ -133,7 +134,7 @@ def event_record(event: Event) -> dict[str, Any]:
         case FileDone():
             return {
                 "event": "file",
-                "path": str(event.path),
+                "path": address(event.path),
                 "bytes": event.num_bytes,
                 "state": str(event.state),
                 "reason": event.reason,

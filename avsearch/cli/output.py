@@ -26,6 +26,7 @@ from rich.table import Table
 
 from avsearch.errors import AvsearchError
 from avsearch.moments import Failed, Progress
+from avsearch.remote import address
 
 PLAIN_EVERY_S = 10.0
 FAILURES_SHOWN = 20
@@ -96,7 +97,7 @@ def list_failures(failures: Sequence[Failed]) -> None:
     for failure in failures:
         by_reason.setdefault(failure.reason, []).append(failure)
     counted = sorted(by_reason.items(), key=lambda item: -len(item[1]))
-    rows = [[str(len(files)), reason, str(files[0].path)] for reason, files in counted]
+    rows = [[str(len(files)), reason, address(files[0].path)] for reason, files in counted]
     say("", "Failures by reason:")
     print_table(["files", "reason", "one of them"], rows, right=["files"], to=sys.stderr)
 
@@ -104,7 +105,7 @@ def list_failures(failures: Sequence[Failed]) -> None:
 def list_reasons(failures: Sequence[Failed]) -> None:
     """The first files of some, each with its reason, and how many more there are."""
     for failure in failures[:FAILURES_SHOWN]:
-        say(f"  {failure.path}: {failure.reason}")
+        say(f"  {address(failure.path)}: {failure.reason}")
     if len(failures) > FAILURES_SHOWN:
         say(f"  and {len(failures) - FAILURES_SHOWN} more.")
 

@@ -35,8 +35,8 @@ class Side(StrEnum):
 SourceArgument = Annotated[
     str | None,
     typer.Argument(
-        help="A picture, sound or video; a moment of it, or a stretch; - for what is piped in. A folder or a "
-        "manifest asks with each of its files.",
+        help="A picture, sound or video, also behind a URL; a moment of it, or a stretch; - for what is piped in. "
+        "A folder or a manifest asks with each of its files.",
         metavar="FILE[@S|@A-B]",
     ),
 ]
@@ -207,10 +207,12 @@ def _with_side(term: Term, by: Modality | None) -> Term:
     """The side that was named, of a file that has both."""
     from avsearch.media import probe
     from avsearch.query.asking import Source
+    from avsearch.remote import read_here
 
     if by is None or not isinstance(term.source, Source):
         return term
-    info = probe(term.source.path)
+    with read_here(term.source.path) as path:
+        info = probe(path)
     return replace(term, by=by) if info.video is not None and info.audio is not None else term
 
 

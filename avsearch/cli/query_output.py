@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from avsearch.cli.output import counted, print_json, print_table, say, shown_progress
 from avsearch.errors import UsageError
+from avsearch.remote import address
 
 if TYPE_CHECKING:
     from avsearch.moments import Hit
@@ -80,13 +81,13 @@ def print_hits_as_json(answers: Sequence[Asked], *, is_batch: bool) -> None:
 
 def hit_record(hit: Hit) -> dict[str, Any]:
     """A hit as JSON has it."""
-    return asdict(hit) | {"path": str(hit.path), "score": round(hit.score, 6), "labels": list(hit.labels)}
+    return asdict(hit) | {"path": address(hit.path), "score": round(hit.score, 6), "labels": list(hit.labels)}
 
 
 def print_hits(hits: Sequence[Hit]) -> None:
     """A table of hits; `start` can be given back as FILE@START."""
     rows = [
-        [str(hit.rank), f"{hit.score:.3f}", bar(hit.score), seconds(hit.start_s), str(hit.path)] for hit in hits
+        [str(hit.rank), f"{hit.score:.3f}", bar(hit.score), seconds(hit.start_s), address(hit.path)] for hit in hits
     ]
     print_table(["rank", "score", "", "start", "path"], rows, right=["rank", "score", "start"])
 

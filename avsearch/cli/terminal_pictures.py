@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from avsearch.cli.output import print_line, shown, shown_progress
+from avsearch.remote import address
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -66,7 +67,7 @@ def draw_hits(hits: Sequence[Hit]) -> None:
         if found.jpeg:
             with Image.open(io.BytesIO(found.jpeg), formats=["JPEG"]) as picture:
                 sys.stdout.write(drawn(picture.convert("RGB"), protocol) + "\n")
-        print_line(f"{hit.rank:>3}  {hit.score:.3f} {bar(hit.score)}  {hit.path}@{seconds(hit.start_s)}")
+        print_line(f"{hit.rank:>3}  {hit.score:.3f} {bar(hit.score)}  {address(hit.path)}@{seconds(hit.start_s)}")
         if found.failure and not found.jpeg:
             print_line(f"     {shown(found.failure)}")
 

@@ -15,6 +15,7 @@ from avsearch.catalog import EncoderRecord, MediaFilter, MediaRecord
 from avsearch.errors import LibraryError
 from avsearch.library.store import Library, View
 from avsearch.moments import SECOND_US, Modality, Moment, Progress
+from avsearch.remote import address
 from avsearch.vectors import Rows, rows_at, written_aside
 
 GROUP_ROWS = 65_536  # of a row group, which a reader has in memory at once
@@ -131,7 +132,7 @@ def _media_row(record: MediaRecord) -> dict[str, object]:
         "sample_rate_hz": audio and audio.sample_rate_hz,
         "timecode": record.info.timecode,
         "labels": list(record.labels),
-        "paths": [os.fsencode(path).decode(errors="replace") for path in record.paths],
+        "paths": [os.fsencode(address(path)).decode(errors="replace") for path in record.paths],
         "added": record.added_at_us,
     }
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from avsearch.catalog import CatalogWriter, Root, State
+from avsearch.catalog import CatalogWriter, FileState, Root, State
 from avsearch.errors import LibraryError
 from avsearch.library.store import Library
+from avsearch.remote import address, checked, is_remote, list_objects
 
 
 @dataclass(frozen=True)
@@ -61,16 +62,17 @@ def relink(library: Library, old: Path, new: Path) -> Relinked:
 
     Raises:
         LibraryError: there is no such root, none of its files is in the new folder, or another root is in the way.
+        StorageError: the new place is behind a URL, and its store does not answer, or refuses.
     """
     with library.writer("relink") as writer:
         root = _root_at(writer.catalog, old)
         files = writer.catalog.files_of(root.id).values()
         indexed = [file for file in files if file.state in {State.INDEXED, State.MISSING}]
-        there = Root(root.id, new.resolve())
-        num_there = sum(_is_there(there.absolute(file.path), file.size_bytes) for file in indexed)
+        num_there = _num_there(Root(root.id, new if is_remote(new) else new.resolve()), indexed)
         if not num_there:
             raise LibraryError(
-                f"{new}: none of the {len(indexed)} files of {root.path} is there with the same size.",
+                f"{address(new)}: none of the {len(indexed)} files of {address(root.path)} is there "
+                "with the same size.",
                 hint="Name the folder that holds them below the same relative paths.",
             )
         relinked = writer.catalog.relink_root(root.id, new)
@@ -80,10 +82,21 @@ def relink(library: Library, old: Path, new: Path) -> Relinked:
 def _root_at(catalog: CatalogWriter, folder: Path) -> Root:
     roots = catalog.roots()
     for root in roots:
-        if root.path in (folder.absolute(), folder.resolve()):
+        if root.path in ((folder,) if is_remote(folder) else (folder.absolute(), folder.resolve())):
             return root
-    known = ", ".join(str(root.path) for root in roots) or "none"
-    raise LibraryError(f"{folder}: is no root of this library.", hint=f"Its roots are: {known}.")
+    known = ", ".join(address(root.path) for root in roots) or "none"
+    raise LibraryError(f"{address(folder)}: is no root of this library.", hint=f"Its roots are: {known}.")
+
+
+def _num_there(there: Root, files: Sequence[FileState]) -> int:
+    """How many of the files lie below a root, of the same size."""
+    if not is_remote(there.path):
+        return sum(_is_there(there.absolute(file.path), file.size_bytes) for file in files)
+    objects = list_objects(checked(there.path))
+    found = [objects.get(os.fsdecode(file.path)) for file in files]
+    return sum(
+        now is not None and now.size_bytes == file.size_bytes for now, file in zip(found, files, strict=True)
+    )
 
 
 def _is_there(path: Path, size_bytes: int) -> bool:

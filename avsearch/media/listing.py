@@ -11,26 +11,15 @@ from pathlib import Path
 
 import xxhash
 
-from avsearch.errors import MediaError
-from avsearch.media.pictures import PICTURE_EXTENSIONS
+from avsearch.errors import MediaError, StorageError
+from avsearch.media.names import is_media_name
+from avsearch.media.objects import sort_objects
 from avsearch.media.safety import open_file
 from avsearch.media.waiting import still_waiting
+from avsearch.remote import Version, address, checked, is_remote, list_objects
 
-VIDEO_EXTENSIONS = frozenset(
-    {".264", ".265", ".3g2", ".3gp", ".asf", ".av1", ".avc", ".avi", ".dif", ".divx", ".dv", ".f4v", ".flv",
-     ".gif", ".gxf", ".h264", ".h265", ".hevc", ".ivf", ".m1v", ".m2p", ".m2t", ".m2ts", ".m2v", ".m4v",
-     ".mjpeg", ".mjpg", ".mk3d", ".mkv", ".mov", ".mp2v", ".mp4", ".mp4v", ".mpe", ".mpeg", ".mpg", ".mpv",
-     ".mts", ".mxf", ".nut", ".obu", ".ogm", ".ogv", ".ps", ".qt", ".rm", ".rmvb", ".tod", ".ts", ".vob",
-     ".vro", ".webm", ".wmv", ".wtv"}
-)  # fmt: skip
-SOUND_EXTENSIONS = frozenset(
-    {".aac", ".ac3", ".adts", ".aif", ".aifc", ".aiff", ".amr", ".ape", ".au", ".bwf", ".caf", ".dts",
-     ".eac3", ".ec3", ".flac", ".m4a", ".m4b", ".m4r", ".mka", ".mlp", ".mp1", ".mp2", ".mp3", ".mpa",
-     ".mpc", ".oga", ".ogg", ".opus", ".rf64", ".snd", ".spx", ".tak", ".tta", ".voc", ".w64", ".wav",
-     ".wave", ".wma", ".wv"}
-)  # fmt: skip
-MEDIA_EXTENSIONS = VIDEO_EXTENSIONS | SOUND_EXTENSIONS | PICTURE_EXTENSIONS
 _READ_BYTES = 1 << 20
+_COPY_HINT = "Copy it to a disk first."
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +30,21 @@ class OnDisk:
         size_bytes: its size; of a link, that of the file it leads to.
         mtime_ns: when it was last changed, in nanoseconds since 1970.
         is_dangling: it is a link that leads nowhere now; size and time are the link's own.
+        etag: the mark of its content that a store of objects gives it; None on a disk.
     """
 
     size_bytes: int
     mtime_ns: int
     is_dangling: bool = False
+    etag: str | None = None
 
 
 @dataclass(frozen=True)
 class Listing:
     """What lies at some paths and below them. Paths are text in which bytes that are no UTF-8 are surrogates.
 
-    Folders are real paths; the name of a file stays as written, because a link to a file is a file of its own.
+    Folders are real paths; the name of a file stays as written, because a link to a file is a file of its own. What
+    lies behind a URL is named as `avsearch.remote.addresses` has it.
 
     Attributes:
         files: the files named, and those below the folders named that have a media extension.
@@ -63,6 +55,9 @@ class Listing:
         absent: real path -> path as written, of the paths named at which nothing is.
         dangling: links that were named and lead nowhere -> where they lead; they are among the files, too.
         unreadable: what could not be looked into -> the system's reason.
+        unreachable: of that, the places in stores that do not answer, or refuse.
+        passed_over: objects in stores that are there and are not among the files, since they are no media by their
+            names, or hidden.
     """
 
     files: Mapping[str, OnDisk]
@@ -73,6 +68,8 @@ class Listing:
     absent: Mapping[str, Path]
     dangling: Mapping[str, str]
     unreadable: Mapping[str, str]
+    unreachable: Mapping[str, StorageError] = field(default_factory=dict)
+    passed_over: Mapping[str, OnDisk] = field(default_factory=dict)
 
 
 def list_media(paths: Iterable[Path], *, tell: Callable[[int], None] | None = None) -> Listing:
@@ -81,12 +78,12 @@ def list_media(paths: Iterable[Path], *, tell: Callable[[int], None] | None = No
     Folders are walked to any depth without following links to folders; hidden files and folders are left out.
 
     Args:
-        paths: files and folders.
+        paths: files and folders, of this machine or behind URLs.
         tell: told now and then how many files were seen.
     """
     walk = _Walk(tell or (lambda _: None))
     for path in paths:
-        walk.name(path)
+        (walk.name_remote if is_remote(path) else walk.name)(path)
     return Listing(
         files=walk.files,
         named_files=frozenset(walk.named_files),
@@ -96,6 +93,8 @@ def list_media(paths: Iterable[Path], *, tell: Callable[[int], None] | None = No
         absent=walk.absent,
         dangling=walk.dangling,
         unreadable=walk.unreadable,
+        unreachable=walk.unreachable,
+        passed_over=walk.passed_over,
     )
 
 
@@ -105,7 +104,10 @@ def media_files(paths: Iterable[Path]) -> list[Path]:
     Raises:
         MediaError: a path does not exist, a folder cannot be read, or a folder named holds no media at all.
     """
-    listing = list_media(paths)
+    named = list(paths)
+    for path in filter(is_remote, named):
+        raise MediaError(f"{address(path)}: lies in a store, from where footage is only indexed.", hint=_COPY_HINT)
+    listing = list_media(named)
     for path in listing.absent.values():
         raise nothing_there(path)
     for folder, reason in listing.unreadable.items():
@@ -118,23 +120,17 @@ def media_files(paths: Iterable[Path]) -> list[Path]:
 def barren_folders(paths: Iterable[Path]) -> set[Path]:
     """The folders among `paths` below which no media is."""
     listing = list_media(paths)
-    return {listing.named_folders[folder] for folder in listing.barren}
+    return {listing.named_folders[it] for it in listing.barren}
 
 
 def nothing_there(path: Path) -> MediaError:
     """The error of a path that is named and does not exist."""
-    return MediaError(f"{path}: there is no such file or folder.", hint="Check the path.")
+    return MediaError(f"{address(path)}: there is no such file or folder.", hint="Check the path.")
 
 
 def nothing_in(folder: Path) -> MediaError:
     """The error of a folder that is named and holds no media."""
-    return MediaError(f"{folder}: the folder holds no media.", hint="Name a folder with videos or sounds.")
-
-
-def is_media_name(name: str) -> bool:
-    """Whether a file of this name is taken from a folder: it has a media extension and is not hidden."""
-    stem, dot, extension = name.rpartition(".")
-    return bool(stem) and dot + extension.lower() in MEDIA_EXTENSIONS and not name.startswith(".")
+    return MediaError(f"{address(folder)}: the folder holds no media.", hint="Name a folder with videos or sounds.")
 
 
 def content_hash(path: Path) -> str:
@@ -166,6 +162,8 @@ class _Walk:
     dangling: dict[str, str] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)
     real_folders: dict[str, str] = field(default_factory=dict)
+    unreachable: dict[str, StorageError] = field(default_factory=dict)
+    passed_over: dict[str, OnDisk] = field(default_factory=dict)
 
     def name(self, path: Path) -> None:
         """Take in one path that was named, whatever is there."""
@@ -178,6 +176,28 @@ class _Walk:
             self._name_folder(path)
         else:
             self._name_file(path, OnDisk(status.st_size, status.st_mtime_ns))
+
+    def name_remote(self, path: Path) -> None:
+        """Take in a place behind a URL that was named, and all below it."""
+        top = str(path)
+        try:
+            found = list_objects(checked(path))
+        except StorageError as error:
+            self.unreachable[top], self.unreadable[top] = error, error.message.rstrip(".")
+            return
+        if not found:
+            self.absent[top] = path
+        elif "" in found:
+            self.files[top] = _object(found[""])
+            self.named_files.add(top)
+        else:
+            objects = sort_objects(top, found)
+            self.num_entries[top], self.named_folders[top] = len(found), path
+            self.files |= {name: _object(it) for name, it in objects.media.items()}
+            self.passed_over |= {name: _object(it) for name, it in objects.others.items()}
+            self.unreadable |= dict.fromkeys(objects.nameless, "no file can have such a name")
+            self.barren |= set() if objects.media or objects.nameless else {top}
+        self.tell(len(self.files))
 
     def _name_unusable(self, path: Path, error: OSError) -> None:
         with suppress(OSError):
@@ -249,6 +269,10 @@ def _read_folder(folder: str) -> tuple[int, dict[str, OnDisk], list[str]]:
         elif is_media_name(entry.name) and (on_disk := _on_disk(entry)) is not None:
             files[entry.path] = on_disk
     return len(entries), files, folders
+
+
+def _object(version: Version) -> OnDisk:
+    return OnDisk(version.size_bytes, version.mtime_ns, etag=version.etag)
 
 
 def _on_disk(entry: os.DirEntry[str]) -> OnDisk | None:

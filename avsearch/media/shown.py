@@ -8,7 +8,7 @@ import os
 import wave
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from avsearch.errors import MediaError
+from avsearch.errors import AvsearchError, MediaError, StorageError
 from avsearch.front_end import SAMPLE_RATE_HZ, padded_second
 from avsearch.media.frames import Frame, read_frames
 from avsearch.media.probe import probe
 from avsearch.media.sound import read_sound
 from avsearch.moments import SECOND_US, MediaInfo, Modality, Progress, Span
+from avsearch.remote import address, read_here
 
 THUMBNAIL_PX = 128  # the short side
 JPEG_QUALITY = 70
@@ -102,20 +103,20 @@ def data_uri(kind: str, data: bytes) -> str:
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
 
-def why(error: MediaError | OSError, path: Path) -> str:
+def why(error: MediaError | StorageError | OSError, path: Path) -> str:
     """A reason for people, without a path of this machine."""
-    told = error.message if isinstance(error, MediaError) else error.strerror or type(error).__name__
-    return told.removeprefix(f"{path}: ").replace(str(path), path.name)
+    told = error.message if isinstance(error, AvsearchError) else error.strerror or type(error).__name__
+    return told.removeprefix(f"{address(path)}: ").replace(str(path), path.name)
 
 
 def _read_file(wanted: Sequence[Wanted]) -> dict[Wanted, ShownMedia]:
-    path = wanted[0].path
     try:
-        info = probe(path)
-        frames = _frames(path, info, sorted({it.frame_us for it in wanted}))
-        return {it: _shown(it, info, frames) for it in wanted}
-    except (MediaError, OSError) as error:
-        return dict.fromkeys(wanted, ShownMedia(failure=why(error, path)))
+        with read_here(wanted[0].path) as path:
+            info = probe(path)
+            frames = _frames(path, info, sorted({it.frame_us for it in wanted}))
+            return {it: _shown(replace(it, path=path), info, frames) for it in wanted}
+    except (MediaError, StorageError, OSError) as error:
+        return dict.fromkeys(wanted, ShownMedia(failure=why(error, wanted[0].path)))
 
 
 def _frames(path: Path, info: MediaInfo, times_us: Sequence[int]) -> Mapping[int, bytes]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from avsearch.moments import SECOND_US, Hit, MediaInfo, MediaKind
 from avsearch.query.timecode import DEFAULT_RATE, Clock, clock_of
+from avsearch.remote import address, is_remote
 
 LEAST_SHOWN_US = SECOND_US  # of a frame as well
 STILL_SHOWN_US = 5 * SECOND_US
@@ -27,7 +28,7 @@ def m3u(hits: Iterable[Hit]) -> str:
         lines.append(f"#EXTINF:{(end_us - start_us) / SECOND_US:.3f},{one_line(hit.path.name)}")
         if hit.kind is not MediaKind.PICTURE:
             lines += [f"#EXTVLCOPT:start-time={_seconds(start_us)}", f"#EXTVLCOPT:stop-time={_seconds(end_us)}"]
-        lines.append(hit.path.as_uri())
+        lines.append(address(hit.path) if is_remote(hit.path) else hit.path.as_uri())
     return "\n".join(lines) + "\n"
 
 
@@ -88,7 +89,7 @@ def _event(number: int, hit: Hit, info: MediaInfo, record: Clock, at: int) -> _E
         [
             f"{number:03d}  {_reel(hit.path):<{_REEL_LENGTH}} {channels:<5} C        {' '.join(ends)}",
             f"* FROM CLIP NAME: {one_line(hit.path.name)}",
-            f"* SOURCE FILE: {one_line(str(hit.path))}",
+            f"* SOURCE FILE: {one_line(address(hit.path))}",
             f"* COMMENT: SCORE {hit.score:.3f}, {hit.moment_id}",
         ],
         at + length_on_record,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -23,6 +24,7 @@ from avsearch.query.devices import held_rows, mapped_rows, on_cards, settled_for
 from avsearch.query.embedding import Embedder, Encodes, require, stored_vector, weighted_sum
 from avsearch.query.ranking import Mapped, Ranking, Searchable
 from avsearch.query.stages import Stages
+from avsearch.remote import is_remote, read_here
 from avsearch.vectors import Rows
 from avsearch.vectors.backend import load_faiss
 from avsearch.vectors.gpu.cards import Card
@@ -130,7 +132,8 @@ class Session:
     def _asking_media(self, query: Query) -> set[int]:
         """The media that ask: those of moments, those that lie at a path, and those with a file's very content."""
         catalog = self._library.catalog
-        paths = [term.source.path.absolute() for term in query.terms if isinstance(term.source, Source)]
+        asked = [term.source.path for term in query.terms if isinstance(term.source, Source)]
+        paths = [path if is_remote(path) else path.absolute() for path in asked]
         known = catalog.media_of_paths(paths)
         others = [path for path in paths if path not in known]
         sizes = catalog.known_sizes() if others else frozenset()
@@ -145,7 +148,9 @@ class Session:
             if isinstance(term.source, Moment):
                 vectors.append(stored_vector(term.source, self._stored(term.source)))
             else:
-                vectors.append(embedder.vector(term.source, find=query.find, by=term.by))
+                with read_here(term.source.path) as path:
+                    source = replace(term.source, path=path)
+                    vectors.append(embedder.vector(source, find=query.find, by=term.by))
         return weighted_sum(vectors, [term.weight for term in query.terms])
 
     def _info(self, path: Path) -> MediaInfo:

@@ -89,10 +89,18 @@ def default_copies() -> Copies:
     Raises:
         LibraryError: AVSEARCH_CACHE_GB is no number.
     """
+    return Copies(platformdirs.user_cache_path("avsearch") / "segments", limit_bytes())
+
+
+def limit_bytes() -> int:
+    """The most that copies of one kind may take of this machine's disk.
+
+    Raises:
+        LibraryError: AVSEARCH_CACHE_GB is no number.
+    """
     given = os.environ.get(LIMIT_VARIABLE, "")
     try:
         most_gb = float(given) if given else DEFAULT_GB
-        most_bytes = int(most_gb * 1e9)
+        return int(most_gb * 1e9)
     except (ValueError, OverflowError) as error:
         raise LibraryError(f"{LIMIT_VARIABLE}={given}: is no number.", hint="Give gigabytes, as 32.") from error
-    return Copies(platformdirs.user_cache_path("avsearch") / "segments", most_bytes)

@@ -60,7 +60,7 @@ class RemoteStore:
     def write(self, name: str, data: bytes) -> None:
         """Put an object there, in one request where the store takes it so; one of that name is replaced."""
         try:
-            self._call(lambda: self._files.pipe_file(self._path(name), data, **self._whole))
+            self.call(lambda: self.files.pipe_file(self._path(name), data, **self._whole))
         except FileNotFoundError as error:
             raise StorageError(
                 f"{self.url}: there is no such bucket or folder.", hint="Make it, or name another one."
@@ -69,7 +69,7 @@ class RemoteStore:
     def read(self, name: str) -> bytes | None:
         """All bytes of an object; None where there is none."""
         try:
-            data: bytes = self._call(lambda: self._files.cat_file(self._path(name)))
+            data: bytes = self.call(lambda: self.files.cat_file(self._path(name)))
         except FileNotFoundError:
             return None
         return data
@@ -77,16 +77,16 @@ class RemoteStore:
     def names(self) -> list[str]:
         """What lies there, ascending; folders too."""
         try:
-            paths = self._call(lambda: self._files.ls(self._root, detail=False))
+            paths = self.call(lambda: self.files.ls(self.root, detail=False))
         except FileNotFoundError:
             return []
-        names = {str(path).rstrip("/").rpartition("/")[2] for path in paths if str(path).rstrip("/") != self._root}
+        names = {str(path).rstrip("/").rpartition("/")[2] for path in paths if str(path).rstrip("/") != self.root}
         return sorted(names)
 
     def delete(self, name: str) -> None:
         """Remove an object, if it is there."""
         try:
-            self._call(lambda: self._files.rm_file(self._path(name)))
+            self.call(lambda: self.files.rm_file(self._path(name)))
         except FileNotFoundError:
             return
 
@@ -99,27 +99,29 @@ class RemoteStore:
         return files, str(root).rstrip("/")
 
     @property
-    def _files(self) -> Any:  # noqa: ANN401  (fsspec has no types)
+    def files(self) -> Any:  # noqa: ANN401  (fsspec has no types)
+        """The file system of fsspec."""
         return self._found[0]
 
     @property
-    def _root(self) -> str:
+    def root(self) -> str:
+        """The path of the URL in it."""
         return self._found[1]
 
     @property
     def _whole(self) -> dict[str, int]:
         """What makes S3's upload one request: the parts of one that was killed would stay, and be paid for."""
-        return {"chunksize": LARGEST_PUT_BYTES} if "s3" in self._files.protocol else {}
+        return {"chunksize": LARGEST_PUT_BYTES} if "s3" in self.files.protocol else {}
 
     def _path(self, name: str) -> str:
-        return f"{self._root}/{name}"
+        return f"{self.root}/{name}"
 
-    def _call(self, ask: Callable[[], T]) -> T:
+    def call(self, ask: Callable[[], T]) -> T:
         """Ask, again and again if need be; that something is not there is an answer."""
         last = time.monotonic() + PATIENCE_S
         for wait_s in (*WAITS_S, None):
             try:
-                self._files.invalidate_cache()  # what was listed before is not what is there: others write too
+                self.files.invalidate_cache()  # what was listed before is not what is there: others write too
                 return ask()
             except FileNotFoundError:
                 raise

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from avsearch.moments import Box, Hit, MediaKind, Modality, Moment
+from avsearch.remote import is_remote
 
 if TYPE_CHECKING:
     from avsearch.query import Found, Query, Term
@@ -103,13 +104,17 @@ def read_found(data: bytes) -> Found:
     return Found(hits, fields["num_duplicates"], fields["timings"])
 
 
+def _whole(path: Path) -> str:
+    return str(path if is_remote(path) else path.absolute())
+
+
 def _term_fields(term: Term) -> dict[str, Any]:
     source = term.source
     common = {"weight": term.weight, "by": term.by}
     if isinstance(source, Moment):
         return common | {"moment": [source.media_id, source.modality, source.start_us]}
     crop = None if source.crop is None else [*asdict(source.crop).values()]
-    file = {"path": str(source.path.absolute()), "start_us": source.start_us, "end_us": source.end_us, "crop": crop}
+    file = {"path": _whole(source.path), "start_us": source.start_us, "end_us": source.end_us, "crop": crop}
     return common | {"source": file}
 
 

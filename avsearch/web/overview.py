@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from avsearch.catalog import Root, State, Status
 from avsearch.library import Library
+from avsearch.remote import is_remote, is_there
 
 FAILURES_SHOWN = 20
 T = TypeVar("T")
@@ -79,6 +80,9 @@ class Reach:
 
 
 def _look(folder: Path, found: Future[bool]) -> None:
+    if is_remote(folder):
+        found.set_result(is_there(folder))
+        return
     try:
         with os.scandir(folder) as entries:
             found.set_result(next(entries, None) is not None)

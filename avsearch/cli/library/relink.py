@@ -9,9 +9,10 @@ import typer
 
 from avsearch.cli.options import JsonOption, LibraryOption, library_directory
 from avsearch.cli.output import print_json, say
+from avsearch.remote import address
 
-Old = Annotated[Path, typer.Argument(help="The folder as the library knows it.", metavar="OLD")]
-New = Annotated[Path, typer.Argument(help="Where it is now.", metavar="NEW")]
+Old = Annotated[Path, typer.Argument(help="The folder, or the URL, as the library knows it.", metavar="OLD")]
+New = Annotated[Path, typer.Argument(help="Where it is now: a folder or a URL.", metavar="NEW")]
 
 
 def relink(old: Old, new: New, library: LibraryOption = None, as_json: JsonOption = False) -> None:
@@ -30,11 +31,11 @@ def relink(old: Old, new: New, library: LibraryOption = None, as_json: JsonOptio
         print_json(
             {
                 "library": str(opened.directory),
-                "root": str(done.root.path),
+                "root": address(done.root.path),
                 "num_files": done.num_files,
                 "num_there": done.num_there,
             }
         )
-    say(f"{done.root.path}: {done.num_there} of {done.num_files} indexed files are there.")
+    say(f"{address(done.root.path)}: {done.num_there} of {done.num_files} indexed files are there.")
     if done.num_there < done.num_files:
-        say(f"Run `avsearch index {done.root.path}` to look for the others.")
+        say(f"Run `avsearch index {address(done.root.path)}` to look for the others.")

@@ -13,7 +13,7 @@ from avsearch.cli.output import print_json, say
 Targets = Annotated[
     list[str],
     typer.Argument(
-        help="Files, folders, or patterns in quotes: * and ? within a name, ** for any folders.",
+        help="Files, folders, URLs, or patterns in quotes: * and ? within a name, ** for any folders.",
         metavar="PATH|GLOB",
     ),
 ]

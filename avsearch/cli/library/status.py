@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from avsearch.cli.library.optimize import index_record
 from avsearch.cli.options import JsonOption, LibraryOption, library_directory
 from avsearch.cli.output import counted, print_json, print_table, size_of
+from avsearch.remote import address, is_remote
 
 if TYPE_CHECKING:
     from avsearch.catalog import Status
@@ -61,7 +62,7 @@ def _rows(library: Library, found: Status) -> list[list[str]]:
         ["database", library.layout.database.public_url + (f" ({size_of(size)})" if size is not None else "")],
         ["encoder", str(found.encoder or "none yet")],
         ["localizer", str(found.localizer or "none; `avsearch library set-localizer MODEL` adds one")],
-        ["roots", str(found.num_roots)],
+        ["roots", f"{found.num_roots}{_behind_urls(library)}"],
         ["files", _counts(found.files)],
         ["media", _counts(found.media)],
         ["hours", f"{found.hours:.2f}"],
@@ -108,6 +109,12 @@ def _index_record(indexes: Mapping[Modality, Nearby]) -> dict[str, Any]:
         for modality, it in indexes.items()
     }
     return {"indexes": told}
+
+
+def _behind_urls(library: Library) -> str:
+    """The roots that lie in stores."""
+    urls = [address(root.path) for root in library.catalog.roots() if is_remote(root.path)]
+    return f", in stores: {', '.join(urls)}" if urls else ""
 
 
 def _in_a_store(library: Library) -> str:

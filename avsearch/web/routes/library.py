@@ -11,6 +11,7 @@ from avsearch.errors import WeightsError
 from avsearch.library import Library
 from avsearch.localize import LOCALIZER_HINT
 from avsearch.models.weights import read_header
+from avsearch.remote import address
 from avsearch.web.guard import HAS_TOKEN
 from avsearch.web.indexing import Progress
 from avsearch.web.overview import RootCount
@@ -91,9 +92,9 @@ def start_indexing(asked: IndexIn, services: Use) -> IndexingOut:
 def _root(found: RootCount, *, reachable: bool) -> RootOut:
     return RootOut(
         id=found.root.id,
-        path=whole(str(found.root.path)),
+        path=whole(address(found.root.path)),
         files=FileCounts.model_validate(found.files),
-        failures=[FailureOut(path=whole(str(path)), reason=whole(reason)) for path, reason in found.failures],
+        failures=[FailureOut(path=whole(address(path)), reason=whole(reason)) for path, reason in found.failures],
         reachable=reachable,
     )
 

@@ -17,6 +17,7 @@ from avsearch.media.playable import content_type
 from avsearch.media.thumbnail import thumbnail
 from avsearch.moments import SECOND_US, MediaInfo, Modality, Moment
 from avsearch.query import parse_moment
+from avsearch.remote import address
 from avsearch.web.files import known_media, open_media, readable_media
 from avsearch.web.heat import REFERENCE
 from avsearch.web.observing import seen_of
@@ -54,7 +55,7 @@ def media(media_id: MediaId, services: Use) -> MediaOut:
         media_id=media_id,
         kind=record.kind,
         name=whole(record.paths[0].name),
-        paths=[whole(str(path)) for path in record.paths],
+        paths=[whole(address(path)) for path in record.paths],
         labels=[whole(label) for label in record.labels],
         duration_s=record.duration_us / SECOND_US,
         container=whole(record.info.container),
@@ -90,7 +91,7 @@ async def media_file(request: Request, media_id: MediaId, services: Use) -> Resp
     library = services.served.library()
     found, file = await run_in_threadpool(open_media, library, media_id)
     record = found.record
-    sent = Sent(content_type(record.info), record.content_hash, found.path.name, ALWAYS_ASKED)
+    sent = Sent(content_type(record.info), record.content_hash, record.paths[0].name, ALWAYS_ASKED)
     return file_response(request, file, sent)
 
 

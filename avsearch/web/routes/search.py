@@ -16,6 +16,7 @@ from avsearch.library import Library
 from avsearch.moments import SECOND_US, Box, Hit, Modality, Moment
 from avsearch.query import Found, Prepared, Query, Session, Source, Term, parse_moment
 from avsearch.query.embedding import stored_vector
+from avsearch.remote import address
 from avsearch.web.files import readable_media
 from avsearch.web.observing import seen_of
 from avsearch.web.refusals import Refused, documented, whole
@@ -89,7 +90,7 @@ def _hit(hit: Hit, record: MediaRecord, folders: Sequence[Path]) -> HitOut:
     return HitOut(
         rank=hit.rank,
         score=hit.score,
-        path=whole(str(hit.path)),
+        path=whole(address(hit.path)),
         media_id=hit.media_id,
         moment_id=hit.moment_id,
         modality=hit.modality,
@@ -101,7 +102,7 @@ def _hit(hit: Hit, record: MediaRecord, folders: Sequence[Path]) -> HitOut:
         duration_s=hit.duration_s,
         kind=hit.kind,
         name=whole(hit.path.name),
-        root=whole(str(root)),
+        root=whole(address(root)),
         has_picture=record.info.video is not None,
         has_sound=record.info.audio is not None,
     )
