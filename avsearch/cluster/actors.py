@@ -108,6 +108,8 @@ def fetched(reference: Any) -> Any:  # noqa: ANN401
         lost = ActorLost("A process of the cluster ended unexpectedly.", hint=_LOGS_HINT)
         lost.is_gone = isinstance(error, exceptions.ActorDiedError)
         raise lost from error
+    except exceptions.ObjectLostError as error:  # what it answered lay on a node that is gone
+        raise ActorLost("A node of the cluster is gone, and with it an answer.", hint=_LOGS_HINT) from error
     except (exceptions.WorkerCrashedError, exceptions.NodeDiedError, exceptions.OutOfMemoryError) as error:
         raise WorkerLost("A process of the cluster ended unexpectedly.", hint=_LOGS_HINT) from error
     except exceptions.RayError as error:

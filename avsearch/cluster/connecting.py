@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import threading
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from avsearch.cluster.cluster import Cluster
 
 INSTALL_HINT = "Run `python -m pip install 'avsearch[ray]'`, with the cluster's own version of Ray."
+_START_HINT = "Start one with `ray start --head`, or join one with `ray start --address HOST:6379`."
 _ERRORS_ONLY = 40  # of Python's logging
 _VERSION = re.compile(r"(Ray|Python): (\S+)")
 
@@ -33,7 +35,7 @@ def connected(address: str) -> Iterator[Cluster]:
     """
     check_address(address)
     ray = _load_ray()
-    require_answer(address)
+    require_answer(_found(ray) if address == AUTO else address)
     _connect(ray, address)
     from avsearch.cluster.cluster import Cluster  # noqa: PLC0415  (it needs Ray)
 
@@ -52,6 +54,14 @@ def _load_ray() -> Any:  # noqa: ANN401  (a module)
     except ImportError as error:
         raise ClusterError("Working on a cluster needs Ray, which is not installed.", hint=INSTALL_HINT) from error
     return ray
+
+
+def _found(ray: Any) -> str:  # noqa: ANN401
+    """What `auto` stands for: Ray would wait a minute for a cluster that is gone."""
+    found = os.environ.get("RAY_ADDRESS") or ray._private.utils.read_ray_address()
+    if not found:
+        raise ClusterError("No Ray cluster is found on this machine.", hint=_START_HINT)
+    return str(found)
 
 
 def _connect(ray: Any, address: str) -> None:  # noqa: ANN401
@@ -89,10 +99,6 @@ def _refusal(address: str, error: Exception) -> ClusterError:
     if isinstance(error, ImportError) and is_of_client(address):
         hint = "Run `python -m pip install 'avsearch[ray]'`, which brings `ray[client]`."
         return ClusterError("Addresses with ray:// need Ray's client, which is not installed.", hint=hint)
-    what = "No Ray cluster is found on this machine" if address == AUTO else f"{address}: the cluster refuses"
     lines = [line.strip() for line in words.splitlines() if line.strip()]
-    told = "" if address == AUTO or not lines else f" ({lines[0].rstrip('.')})"
-    return ClusterError(
-        f"{what}{told}.",
-        hint="Start one with `ray start --head`, or join one with `ray start --address HOST:6379`.",
-    )
+    told = f" ({lines[0].rstrip('.')})" if lines else ""
+    return ClusterError(f"{address}: there is no way into the Ray cluster{told}.", hint=_START_HINT)

@@ -59,6 +59,18 @@ def test_where_nobody_answers_a_sentence_says_so_at_once(tmp_path):
         pass
 
 
+def test_auto_finds_no_cluster_where_there_is_none_and_none_that_is_gone(tmp_path, monkeypatch):
+    pytest.importorskip("ray")
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    with pytest.raises(ClusterError, match="No Ray cluster is found on this machine") as refused, connected("auto"):
+        pass
+    assert "ray start --head" in refused.value.hint
+    monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{closed_port()}")
+    with pytest.raises(ClusterError, match="no Ray cluster answers there"), connected("auto"):
+        pass
+
+
 def test_another_version_of_ray_is_named(monkeypatch):
     """The text is Ray's own."""
     ray = pytest.importorskip("ray")
@@ -68,8 +80,9 @@ def test_another_version_of_ray_is_named(monkeypatch):
         ray._private.utils.check_version_info(cluster, "node at 10.0.0.7")
 
     monkeypatch.setattr(ray, "init", refuse)
+    monkeypatch.setattr("avsearch.cluster.connecting.require_answer", lambda _address: None)
     told = r"another version .* \(Ray 2\.9\.3 and Python 3\.10\.13 there\)"
-    with pytest.raises(ClusterError, match=told), connected("auto"):
+    with pytest.raises(ClusterError, match=told), connected("10.0.0.7:6379"):
         pass
 
 
