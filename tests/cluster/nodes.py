@@ -121,6 +121,7 @@ def two_nodes() -> Iterator[TwoNodes]:
     folder = Path(tempfile.mkdtemp(prefix="ray-"))  # short: sockets lie in it
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_TMPDIR", str(folder))
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
         cluster = patiently(lambda: Cluster(True, False, {"include_dashboard": False, **_node()}))
         try:
             nodes = TwoNodes(cluster, folder)

@@ -2,6 +2,7 @@
 
 import shutil
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -118,3 +119,19 @@ def test_a_file_that_kills_whoever_reads_it_is_a_failure_and_the_others_are_read
     again = run(films, tmp_path / "lib", ray=nodes.address, retry_failed=True)
     assert again.num_indexed == 1
     assert_same(vectors(tmp_path / "lib"), expected)
+
+
+def test_nodes_fetch_footage_that_lies_in_a_store_themselves(nodes, films, weights, expected, tmp_path):
+    """Two of the films are equally large, so that their content is looked at first."""
+    footage = tmp_path / "store"
+    shutil.copytree(films, footage)
+    shutil.copy(footage / "film0.mp4", footage / "copy.mp4")
+    url = Path(f"file://{footage}")
+    result = run(url, tmp_path / "lib", model=weights, ray=nodes.address)
+    assert result.num_indexed == NUM_FILMS + 1
+    assert not result.failures
+    found = {moment: vector for moment, vector in vectors(tmp_path / "lib").items() if moment[0] != "copy.mp4"}
+    assert_same(found, expected)
+    again = run(url, tmp_path / "lib", ray=nodes.address)
+    assert (again.num_indexed, again.num_unchanged) == (0, NUM_FILMS + 1)
+    assert not [it for it in (nodes.folder / "cache").rglob("*") if it.is_file() and it.stat().st_size]
