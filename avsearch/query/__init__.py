@@ -11,9 +11,10 @@ from avsearch.lazily import loader
 
 if TYPE_CHECKING:
     from avsearch.query.asking import Found, Query, Source, Term, parse_moment, parse_source
+    from avsearch.query.devices import Hold
     from avsearch.query.embedding import Embedder, Encodes, side
     from avsearch.query.ranking import Searchable, nearest_hits
-    from avsearch.query.session import Hold, Prepared, Session, ask, open_session, search, weights_of
+    from avsearch.query.session import Prepared, Session, ask, open_session, search, weights_of
     from avsearch.query.stages import STAGES, Stages
 
 __all__ = [
@@ -43,9 +44,10 @@ __getattr__ = loader(
     __name__,
     {
         "avsearch.query.asking": "Found Query Source Term parse_moment parse_source",
+        "avsearch.query.devices": "Hold",
         "avsearch.query.embedding": "Embedder Encodes side",
         "avsearch.query.ranking": "Searchable nearest_hits",
-        "avsearch.query.session": "Hold Prepared Session ask open_session search weights_of",
+        "avsearch.query.session": "Prepared Session ask open_session search weights_of",
         "avsearch.query.stages": "STAGES Stages",
     },
 )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from avsearch.library import View
+from avsearch.library import Library, View
 from avsearch.moments import Modality
 from avsearch.query.ranking import Mapped, Searchable
 from avsearch.vectors.ann.approximate import Approximate
@@ -13,6 +14,9 @@ from avsearch.vectors.gpu.cards import DOCTOR_HINT, Card, NoGpu, cards, find_car
 from avsearch.vectors.gpu.exact import OnGpu, on_gpu
 from avsearch.vectors.gpu.structure import approximate_on_gpu
 from avsearch.vectors.resident import Resident
+
+Hold: TypeAlias = Callable[[Library, View, Modality, Searchable | None], Searchable]
+"""Takes up the rows of a modality to be asked many times; what held an earlier state of them may go on serving."""
 
 
 @dataclass(frozen=True)
@@ -61,24 +65,25 @@ def settled_for_one(device: str) -> Devices:
     return settled(device) if device.startswith("cuda") else Devices(device)
 
 
-def held_rows(view: View, modality: Modality, some: Sequence[Card], before: Searchable | None) -> Searchable:
+def held_on(some: Sequence[Card]) -> Hold:
     """All rows of a modality on GPUs or in memory, as much of them as possible where they were.
 
     Args:
-        view: the state of the library.
-        modality: whose rows.
         some: the GPUs; without any, or where they have no room, the rows are in memory.
-        before: what was searched until now.
     """
-    segments = view.segments[modality]
-    names = [record.name for record in view.snapshot.segments if record.modality is modality]
-    if some:
-        try:
-            held = before if isinstance(before, OnGpu) else None
-            return on_gpu(segments, some, names=names, before=held)
-        except NoGpu as error:
-            warn_once(error)
-    return Resident(segments, names=names, before=before if isinstance(before, Resident) else None)
+
+    def hold(_library: Library, view: View, modality: Modality, before: Searchable | None) -> Searchable:
+        segments = view.segments[modality]
+        names = [record.name for record in view.snapshot.segments if record.modality is modality]
+        if some:
+            try:
+                held = before if isinstance(before, OnGpu) else None
+                return on_gpu(segments, some, names=names, before=held)
+            except NoGpu as error:
+                warn_once(error)
+        return Resident(segments, names=names, before=before if isinstance(before, Resident) else None)
+
+    return hold
 
 
 def mapped_rows(view: View, find: Modality, some: Sequence[Card]) -> Mapping[Modality, Searchable]:

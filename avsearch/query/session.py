@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +19,7 @@ from avsearch.models.header import WeightsHeader
 from avsearch.models.weights import read_header
 from avsearch.moments import Hit, MediaInfo, Modality, Moment
 from avsearch.query.asking import Found, Query, Source, Term
-from avsearch.query.devices import held_rows, mapped_rows, on_cards, settled_for_one
+from avsearch.query.devices import Hold, held_on, mapped_rows, on_cards, settled_for_one
 from avsearch.query.embedding import Embedder, Encodes, require, stored_vector, weighted_sum
 from avsearch.query.ranking import Mapped, Ranking, Searchable
 from avsearch.query.stages import Stages
@@ -48,10 +47,6 @@ class Prepared:
     allowed: NDArray[np.int64]
     vector: NDArray[np.float32]
     stages: Stages
-
-
-Hold: TypeAlias = Callable[[Library, View, Modality, Searchable | None], Searchable]
-"""Takes up the rows of a modality to be asked many times; what held an earlier state of them may go on serving."""
 
 
 class Session:
@@ -241,7 +236,7 @@ def open_session(
         nearby = on_cards(
             open_nearby(library, view, *Modality), cards, {} if before is None else before.approximate
         )
-    hold = hold or partial(_held_here, cards)
+    hold = hold or held_on(cards)
     exact = {
         modality: Mapped(segments)
         if modality in nearby
@@ -258,13 +253,6 @@ def weights_of(library: Library) -> Path:
         LibraryError: nothing has been indexed.
     """
     return _weights(library, library.snapshot())
-
-
-def _held_here(
-    cards: Sequence[Card], _library: Library, view: View, modality: Modality, before: Searchable | None
-) -> Searchable:
-    """The rows of a modality on GPUs or in memory, as much of them as possible where they were."""
-    return held_rows(view, modality, cards, before)
 
 
 def _wrapped(

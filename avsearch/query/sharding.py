@@ -6,8 +6,8 @@ from avsearch.cluster.cluster import Cluster
 from avsearch.library import Library, View
 from avsearch.library.store import segment_file
 from avsearch.moments import Modality
+from avsearch.query.devices import Hold
 from avsearch.query.ranking import Searchable
-from avsearch.query.session import Hold
 from avsearch.vectors.sharded import Sharded, Shards
 
 

@@ -7,9 +7,12 @@ import sys
 
 import pytest
 
+from avsearch.catalog import Root
 from avsearch.cluster import check_address, connected
 from avsearch.errors import ClusterError, MediaError, UsageError
 from avsearch.library import open_library
+from indexer.discover import FoundFile
+from indexer.pipeline import ReadFile
 from tests.cli.command import avsearch, started
 from tests.cluster.nodes import named, two_nodes
 from tests.indexer.building import run
@@ -90,6 +93,7 @@ def test_another_version_of_ray_is_named(monkeypatch):
 def test_a_node_that_cannot_see_the_footage_is_named_and_nothing_is_begun(nodes, tmp_path):
     from indexer.spread import spread
 
+    gone = FoundFile(Root(1, tmp_path), tmp_path / "gone.mp4", size_bytes=9, mtime_ns=1)
     with connected(nodes.address) as cluster:
         weights = tiny_weights(tmp_path / "encoder.safetensors")
         with pytest.raises(ClusterError, match=f"^127.0.0.1: {tmp_path}/nowhere: cannot be seen from a node"):
@@ -99,7 +103,7 @@ def test_a_node_that_cannot_see_the_footage_is_named_and_nothing_is_begun(nodes,
         with pytest.raises(UsageError, match="cuda:1 cannot be chosen"):
             spread(cluster, weights, "cuda:1", [tmp_path])
         with pytest.raises(MediaError, match="no such file"):  # gone for us as well: that is about the file
-            spread(cluster, weights, "cpu", [tmp_path]).content_hash(tmp_path / "gone.mp4")
+            spread(cluster, weights, "cpu", [tmp_path]).content_hash(ReadFile(gone))
 
 
 @pytest.mark.slow

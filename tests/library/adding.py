@@ -35,6 +35,7 @@ class Found:
     path: Path
     size_bytes: int = 100
     mtime_ns: int = 1
+    etag: str | None = None
 
 
 def make_footage(footage: Path) -> list[Path]:
