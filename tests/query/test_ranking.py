@@ -85,7 +85,7 @@ def test_long_shots_hide_no_other_media(library, prepared, k, per_media, least, 
         scores = rows.vector.astype(np.float64) @ vector.astype(np.float64)
         for media_id, start_us, score in zip(rows.media_id, rows.start_us, scores, strict=True):
             media.setdefault(int(media_id), {})[int(start_us)] = score
-    expected = [hit for hit in plain(media, per_media) if np.float32(media[hit[0]][hit[1]]) >= least][:k]
+    expected = [hit for hit in plain(media, per_media) if hit[4] >= least][:k]
     searched = Counted(prepared(segments))
     ranking = Ranking(library, view, {AUDIO: searched})
     query = Query(AUDIO, (), k=k, per_media=per_media, min_score=least, duplicates=True)

@@ -48,7 +48,7 @@ def plain(media, per_media):
                         break
                     place += step
                 ends.append(order[place])
-            hits.append((media_id, best, *ends, round(float(free[best]), 4)))
+            hits.append((media_id, best, *ends, float(free[best])))
             free = {start: score for start, score in free.items() if not ends[0] <= start <= ends[1]}
     return sorted(hits, key=lambda hit: (-hit[4], hit[0], hit[1]))
 
@@ -85,7 +85,7 @@ def test_of_equal_scores_the_lower_media_and_the_earlier_moment_come_first():
 )
 def test_any_media_gives_the_hits_of_the_plain_loop(media, per_media):
     media = {media_id: {start: score / 64 for start, score in it.items()} for media_id, it in media.items()}
-    assert found(media, per_media) == plain(media, per_media)
+    assert found(media, per_media) == [(*hit[:4], round(hit[4], 4)) for hit in plain(media, per_media)]
 
 
 def test_no_rows_give_no_hits():
