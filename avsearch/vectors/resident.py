@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from avsearch.vectors.blocks import BYTES_BESIDE, VECTOR_DTYPE, Block, whole
 from avsearch.vectors.exact import checked, search
+from avsearch.vectors.numbering import Numbering
 from avsearch.vectors.parts import Part, parts_of
 from avsearch.vectors.ranges import Ranges
 from avsearch.vectors.ranking import Neighbours
@@ -51,16 +52,14 @@ class Resident:
         self.segments = tuple(block.rows.take(cut) for block, cut in map(place.__getitem__, names))
         sizes = [len(block.rows) for block in self._blocks]
         self._begins: list[int] = np.cumsum([0, *sizes], dtype=np.int64)[:-1].tolist()
-        self._cuts = np.array(
-            [
-                it + cut.start
-                for it, block in zip(self._begins, self._blocks, strict=True)
-                for cut in block.cuts.values()
-            ],
-            np.int64,
-        )
+        cuts = [
+            it + cut.start
+            for it, block in zip(self._begins, self._blocks, strict=True)
+            for cut in block.cuts.values()
+        ]
         first = dict(zip(names, np.cumsum([0, *map(len, segments)], dtype=np.int64).tolist(), strict=False))
-        self._first = np.array([first[name] for block in self._blocks for name in block.cuts], np.int64)
+        counted = [first[name] for block in self._blocks for name in block.cuts]
+        self._numbered = Numbering(np.array(cuts, np.int64), np.array(counted, np.int64))
         self._last_chosen: tuple[NDArray[np.int64], Sequence[Ranges]] = _NO_MEDIA, ()
 
     def __len__(self) -> int:
@@ -78,18 +77,13 @@ class Resident:
         queries = checked(queries, k, allowed)
         chosen: Sequence[Ranges | None] = [None] * len(self._blocks) if allowed is None else self._chosen(allowed)
         found = search(partial(self._parts, chosen, len(queries)), [it.rows for it in self._blocks], queries, k)
-        return replace(found, row=self._row(found.row))
+        return replace(found, row=self._numbered(found.row))
 
     def _parts(self, chosen: Sequence[Ranges | None], num_queries: int) -> Iterator[Part]:
         """The parts of all blocks, numbered through."""
         for first, block, some in zip(self._begins, self._blocks, chosen, strict=True):
             for part in parts_of(block.rows, some, num_queries=num_queries):
                 yield replace(part, row=part.row + first)
-
-    def _row(self, row: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Rows of the concatenation of the blocks -> rows of that of the segments."""
-        owner = np.searchsorted(self._cuts, row, side="right") - 1
-        return row - self._cuts[owner] + self._first[owner]
 
     def _chosen(self, allowed: NDArray[np.int64]) -> Sequence[Ranges]:
         """Of the media that counted last too, most often all, the ranges in each block are still known."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from avsearch.cluster.actors import Actor, ActorLost, Placed, Shared
 from avsearch.cluster.cluster import Cluster, Node
 from avsearch.vectors.exact import checked
+from avsearch.vectors.numbering import Numbering
 from avsearch.vectors.ranking import Neighbours, joined, no_neighbours
 from avsearch.vectors.segments import SegmentFile
 from avsearch.vectors.shard import Allowed, Cut, Shard
@@ -95,21 +96,14 @@ class _Part:
         key, cut: what it is told.
         names: of its segments, in their order.
         num_rows: in all of them.
-        begins: (S,) int64: where each begins among its rows.
-        first: (S,) int64: where it begins among the rows of all shards.
+        numbered: its rows -> the numbers that they have among the rows of all shards.
     """
 
     key: str
     cut: Shared[Cut]
     names: tuple[str, ...]
     num_rows: int
-    begins: NDArray[np.int64]
-    first: NDArray[np.int64]
-
-    def numbered(self, found: Neighbours) -> Neighbours:
-        """The same under the numbers that rows have among all segments."""
-        owner = np.searchsorted(self.begins, found.row, side="right") - 1
-        return replace(found, row=found.row - self.begins[owner] + self.first[owner])
+    numbered: Numbering
 
 
 class Sharded:
@@ -155,7 +149,7 @@ class Sharded:
         given = {at: (part.cut, part.key, queries, k, among) for at, part in self._parts.items()}
         found = no_neighbours(len(queries))
         for at, near in self._shards.ask("nearest", given).items():
-            found = joined(found, self._parts[at].numbered(near)).best(k)
+            found = joined(found, replace(near, row=self._parts[at].numbered(near.row))).best(k)
         return found
 
     def _part(
@@ -169,7 +163,8 @@ class Sharded:
             key = uuid4().hex
             cut = self._shards.share(Cut(key, shelf, tuple(files), "" if before is None else before.key))
         begins = np.cumsum([0, *counts[:-1]], dtype=np.int64)
-        return _Part(key, cut, names, sum(counts), begins, np.array([first[name] for name in names], np.int64))
+        counted = np.array([first[name] for name in names], np.int64)
+        return _Part(key, cut, names, sum(counts), Numbering(begins, counted))
 
     def _told(self, allowed: NDArray[np.int64] | None) -> Allowed | None:
         """Media ids on their way to the shards: those of last time, most often all, are there already."""

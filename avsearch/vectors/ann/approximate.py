@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Protocol
 
 import numpy as np
@@ -20,8 +20,10 @@ from numpy.typing import NDArray
 from avsearch.vectors import exact
 from avsearch.vectors.ann.kinds import Kind
 from avsearch.vectors.ann.record import Tuning
+from avsearch.vectors.doubling import Named, doubled, until_enough
+from avsearch.vectors.numbering import Numbering
 from avsearch.vectors.ranges import ranges_of_media
-from avsearch.vectors.ranking import Neighbours, joined, no_neighbours, scored, stacked
+from avsearch.vectors.ranking import Neighbours, joined, no_neighbours, scored
 from avsearch.vectors.segments import Rows, rows_at
 
 GONE = -1
@@ -93,18 +95,12 @@ class Approximate:
         if share < _FEW_SHARE:
             return exact.nearest(self.segments, queries, k, allowed=allowed)
         fetch = math.ceil(k * self.tuning.overfetch / share)
-        waiting = np.arange(len(queries))
-        which, found = [], []
-        while waiting.size and fetch <= _MOST_SHARE * len(self.structure):
-            near, is_done = self._near(queries[waiting], k, fetch, allowed)
-            which.append(waiting[is_done])
-            found.append(self._with_new(near, queries[which[-1]], k, allowed))
-            waiting, fetch = waiting[~is_done], 2 * fetch
-        if waiting.size or not which:
-            which.append(waiting)
-            found.append(exact.nearest(self.segments, queries[waiting], k, allowed=allowed))
-        some = [near for near in found if len(near.scores)] or found[-1:]
-        return stacked(some).of(np.argsort(np.concatenate(which)))
+        return until_enough(
+            queries,
+            doubled(fetch, int(_MOST_SHARE * len(self.structure))),
+            partial(self._near, k=k, allowed=allowed),
+            partial(exact.nearest, self.segments, k=k, allowed=allowed),
+        )
 
     @cached_property
     def _first(self) -> NDArray[np.int64]:
@@ -142,8 +138,8 @@ class Approximate:
         return num_rows / max(len(self.structure), 1)
 
     def _near(
-        self, queries: NDArray[np.float32], k: int, fetch: int, allowed: NDArray[np.int64] | None
-    ) -> tuple[Neighbours, NDArray[np.bool_]]:
+        self, queries: NDArray[np.float32], fetch: int, *, k: int, allowed: NDArray[np.int64] | None
+    ) -> Named:
         """The k best of what is fetched, of the queries for which enough of it counts; and which these are."""
         overfetch = self.tuning.overfetch
         effort = self.tuning.effort * max(1, round(fetch / (_TUNED_ROWS * overfetch)))
@@ -160,7 +156,8 @@ class Approximate:
         place[counts] = np.arange(len(rows))
         near = scored(rows, queries[is_done], place[is_done])
         scores = np.where(counts[is_done], near.scores, -np.inf)
-        return replace(near, scores=scores, row=row[is_done]).best(k), is_done
+        named = replace(near, scores=scores, row=row[is_done]).best(k)
+        return self._with_new(named, queries[is_done], k, allowed), is_done
 
     def _row_now(self, row: NDArray[np.int64]) -> NDArray[np.int64]:
         """Rows of the structure -> rows of the segments that are searched; `GONE` for what is none."""
@@ -173,11 +170,12 @@ class Approximate:
         self, near: Neighbours, queries: NDArray[np.float32], k: int, allowed: NDArray[np.int64] | None
     ) -> Neighbours:
         """The k best of these, and of the rows that the structure does not hold."""
-        if not self._new.size or not len(queries):
+        if not self._new.size:
             return near
         new = [self.segments[place] for place in self._new.tolist()]
         found = exact.nearest(new, queries, k, allowed=allowed)
-        first = np.cumsum([0, *map(len, new)], dtype=np.int64)
-        owner = np.searchsorted(first[1:], found.row, side="right")
-        row = found.row - first[owner] + self._first[self._new][owner]
-        return joined(near, replace(found, row=row)).best(k)
+        numbered = Numbering(
+            np.cumsum([0, *map(len, new)], dtype=np.int64)[:-1],
+            self._first[self._new],
+        )
+        return joined(near, replace(found, row=numbered(found.row))).best(k)

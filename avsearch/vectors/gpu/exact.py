@@ -19,11 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avsearch.vectors import exact
+from avsearch.vectors.doubling import Named, doubled, until_enough
 from avsearch.vectors.gpu.block import GpuBlock, blocks
 from avsearch.vectors.gpu.cards import MOST_FETCHED, Card, NoGpu, guarded, warn_once
 from avsearch.vectors.gpu.rounding import error_bound, unit_queries
+from avsearch.vectors.numbering import Numbering
 from avsearch.vectors.ranges import ranges_of_media
-from avsearch.vectors.ranking import Neighbours, scored, stacked
+from avsearch.vectors.ranking import Neighbours, scored
 from avsearch.vectors.segments import Rows, rows_at
 
 FEW_ROWS = 50_000  # that count; the processor scans them in a few milliseconds
@@ -52,8 +54,13 @@ class OnGpu:
         self.segments = segments
         self.blocks = held
         first = dict(zip(names, np.cumsum([0, *map(len, segments)], dtype=np.int64).tolist(), strict=False))
-        self._begins = [np.cumsum([0, *block.cuts.values()], dtype=np.int64)[:-1] for block in held]
-        self._first = [np.array([first[name] for name in block.cuts], np.int64) for block in held]
+        self._numbered = [
+            Numbering(
+                np.cumsum([0, *block.cuts.values()], dtype=np.int64)[:-1],
+                np.array([first[name] for name in block.cuts], np.int64),
+            )
+            for block in held
+        ]
         self._num_rows = sum(map(len, segments))
         self._last_counted = _NO_MEDIA, 0
         self.is_lost = False
@@ -72,10 +79,15 @@ class OnGpu:
         is_for_gpu = num_counting > max(FEW_ROWS, k) and fetch <= MOST_FETCHED < self._num_rows
         if is_for_gpu and len(queries) and not self.is_lost:
             try:
-                return self._nearest(queries, k, fetch, allowed)
+                fetches = (*doubled(fetch, MOST_FETCHED - 1), MOST_FETCHED)
+                near = partial(self._near, k=k, allowed=allowed)
+                return until_enough(queries, fetches, near, partial(self._all, k=k, allowed=allowed))
             except NoGpu as error:
                 self.is_lost = True
                 warn_once(error)
+        return self._all(queries, k, allowed)
+
+    def _all(self, queries: NDArray[np.float32], k: int, allowed: NDArray[np.int64] | None) -> Neighbours:
         return exact.nearest(self.segments, queries, k, allowed=allowed)
 
     def _num_counting(self, allowed: NDArray[np.int64] | None) -> int:
@@ -89,29 +101,9 @@ class OnGpu:
             self._last_counted = allowed, count
         return count
 
-    def _nearest(
-        self, queries: NDArray[np.float32], k: int, fetch: int, allowed: NDArray[np.int64] | None
-    ) -> Neighbours:
-        """Fetch more and more, until what was fetched is surely enough; what never is, the processor answers."""
-        waiting = np.arange(len(queries))
-        which, found = [], []
-        while waiting.size:
-            near, is_done = self._near(queries[waiting], k, fetch, allowed)
-            if is_done.any():
-                which.append(waiting[is_done])
-                found.append(near)
-            waiting = waiting[~is_done]
-            if fetch == MOST_FETCHED:
-                break
-            fetch = min(2 * fetch, MOST_FETCHED)
-        if waiting.size:
-            which.append(waiting)
-            found.append(exact.nearest(self.segments, queries[waiting], k, allowed=allowed))
-        return stacked(found).of(np.argsort(np.concatenate(which)))
-
     def _near(
-        self, queries: NDArray[np.float32], k: int, fetch: int, allowed: NDArray[np.int64] | None
-    ) -> tuple[Neighbours, NDArray[np.bool_]]:
+        self, queries: NDArray[np.float32], fetch: int, *, k: int, allowed: NDArray[np.int64] | None
+    ) -> Named:
         """The k best of the queries for which what is fetched is enough; and which these are."""
         sent, length = unit_queries(queries)
         rough, row = self.candidates(sent, fetch)
@@ -151,9 +143,8 @@ class OnGpu:
             parts = [sent[first : first + _BATCH] for first in range(0, len(sent), _BATCH)]
             answers = [_search(block, part, count) for part in parts]
             row = np.concatenate([row for _, row in answers])
-            owner = np.searchsorted(self._begins[at], row, side="right") - 1
             scores = np.concatenate([scores for scores, _ in answers])
-            found.append((scores, row - self._begins[at][owner] + self._first[at][owner]))
+            found.append((scores, self._numbered[at](row)))
         return found
 
 

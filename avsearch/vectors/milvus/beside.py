@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avsearch.errors import EngineError
 from avsearch.vectors import exact
+from avsearch.vectors.doubling import Named, doubled, until_enough
 from avsearch.vectors.milvus.holdings import GONE, Holdings
 from avsearch.vectors.milvus.link import Collection, Link
 from avsearch.vectors.milvus.server import MOST_FETCH, is_in, pieces
@@ -75,31 +76,18 @@ class Beside:
     def _all(self, queries: NDArray[np.float32], k: int, allowed: NDArray[np.int64] | None) -> Neighbours:
         return exact.nearest(self.holdings.segments, queries, k, allowed=allowed)
 
-    def _near(
-        self,
-        queries: NDArray[np.float32],
-        k: int,
-        wanted: NDArray[np.int64],
-        num_rows: int,
-    ) -> Neighbours:
+    def _near(self, queries: NDArray[np.float32], k: int, wanted: NDArray[np.int64], num_rows: int) -> Neighbours:
         """The k best rows of the wanted media, of which there are more than k rows."""
         expressions = self._expressions(wanted)
         share = num_rows / self._num_held if expressions == [""] else 1.0
-        fetch = math.ceil((_OVERFETCH * k + MARGIN) / share)
-        waiting = np.arange(len(queries))
-        which, found = [], []
-        while waiting.size and fetch <= MOST_FETCH:
-            row = self._rows(queries[waiting], fetch, expressions, wanted)
-            near = self._scored(queries[waiting], row)
-            is_done = _is_enough(near, k)
-            which.append(waiting[is_done])
-            found.append(near.best(k).of(is_done.nonzero()[0]))
-            waiting, fetch = waiting[~is_done], 2 * fetch
-        if waiting.size:
-            which.append(waiting)
-            found.append(exact.nearest(self.holdings.segments, queries[waiting], k, allowed=wanted))
-        some = [near for near in found if len(near.scores)]
-        return stacked(some).of(np.argsort(np.concatenate(which)))
+
+        def near(some: NDArray[np.float32], fetch: int) -> Named:
+            found = self._scored(some, self._rows(some, fetch, expressions, wanted))
+            is_done = _is_enough(found, k)
+            return found.best(k).of(is_done.nonzero()[0]), is_done
+
+        fetches = doubled(math.ceil((_OVERFETCH * k + MARGIN) / share), MOST_FETCH)
+        return until_enough(queries, fetches, near, partial(self._all, k=k, allowed=wanted))
 
     def _expressions(self, wanted: NDArray[np.int64]) -> list[str]:
         """What Milvus is to leave out itself: bounded expressions, or none where that would take too many."""
