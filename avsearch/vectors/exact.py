@@ -15,7 +15,6 @@ from avsearch.vectors.ranges import ranges_of_media
 from avsearch.vectors.ranking import (
     MARGIN,
     TIE,
-    Likely,
     Neighbours,
     joined,
     no_neighbours,
@@ -23,7 +22,7 @@ from avsearch.vectors.ranking import (
     stacked,
 )
 from avsearch.vectors.segments import Rows, rows_at
-from avsearch.vectors.together import FEWEST_QUERIES, no_products
+from avsearch.vectors.together import FEWEST_QUERIES, Likely
 from avsearch.vectors.workers import each
 
 
@@ -71,10 +70,10 @@ def search(
         k: how many rows for each query.
     """
     most = k + MARGIN
-    likely = Likely(*no_products(len(queries)))
+    likely = Likely.none(len(queries))
     floor, do = _way(segments, len(queries))
     for more in do(lambda part: part.likely(queries, most, floor), parts_again()):
-        likely = likely.joined(more, most)
+        likely = Likely.of_all([likely, more], most)
         if floor is not None and likely.row.shape[1] == most:
             floor[:] = likely.scores.min(axis=1, keepdims=True)
     found = _scored(segments, queries, likely.row).best(k)

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avsearch.vectors.ranges import Ranges
-from avsearch.vectors.ranking import Likely, Neighbours, likely_rows, near_rows, scored
+from avsearch.vectors.ranking import Neighbours, likely_rows, near_rows, scored
 from avsearch.vectors.segments import Rows
+from avsearch.vectors.together import Likely
 
 BLOCK_ROWS = 65_536
 

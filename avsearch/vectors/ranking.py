@@ -15,28 +15,11 @@ from numpy.typing import NDArray
 
 from avsearch.vectors.backend import all_products, highest_products, multiplies_exactly
 from avsearch.vectors.segments import Rows
-from avsearch.vectors.together import highest, highest_products_together
+from avsearch.vectors.together import Likely, highest_products_together
 
 TIE = 1e-5  # scores this close may come out of float32 arithmetic in either order
 MARGIN = 16  # more rows than are wanted, so that ties seldom cost a second look
 _EXACT_ELEMENTS = 1 << 22  # of vectors, in float64, at a time
-
-
-@dataclass(frozen=True, eq=False)
-class Likely:
-    """Rows that may be the best of each query, in no order.
-
-    Attributes:
-        scores: (Q, n) float32 inner products, as float32 arithmetic gives them.
-        row: (Q, n) int64.
-    """
-
-    scores: NDArray[np.float32]
-    row: NDArray[np.int64]
-
-    def joined(self, other: Likely, most: int) -> Likely:
-        """The likeliest of both, at most so many."""
-        return Likely(*highest([(self.scores, self.row), (other.scores, other.row)], most))
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +111,7 @@ def likely_rows(
         if vector.dtype == np.float16 and floor is None:
             floor = np.full((len(queries), 1), -np.inf, np.float32)
         if floor is not None and multiplies_exactly():
-            return Likely(*highest_products_together(queries, vector, most, floor, is_chosen))
+            return highest_products_together(queries, vector, most, floor, is_chosen)
         return Likely(*highest_products(queries, np.ascontiguousarray(vector, np.float32), most, is_chosen))
     chosen = np.arange(len(vector)) if is_chosen is None else np.flatnonzero(is_chosen)
     return Likely(all_products(queries, vector[chosen]), np.tile(chosen, (len(queries), 1)))

@@ -22,7 +22,8 @@ def no_floor(queries):
 
 
 def agree(queries, rows, k, is_chosen=None):
-    scores, row = highest_products_together(queries, rows, k, no_floor(queries), is_chosen)
+    found = highest_products_together(queries, rows, k, no_floor(queries), is_chosen)
+    scores, row = found.scores, found.row
     best, products = expected(queries, rows, k, is_chosen)
     assert np.allclose(-np.sort(-scores, axis=1), best, atol=1e-5)
     assert np.allclose(np.take_along_axis(products, row, axis=1), scores, atol=1e-5)
@@ -81,7 +82,8 @@ def test_what_is_not_above_the_floor_is_left_out():
     products = queries @ rows.T
     floor = -np.sort(-products, axis=1)[:, [7]]
     floor[3] = np.inf
-    scores, row = highest_products_together(queries, rows, 20, floor)
+    found = highest_products_together(queries, rows, 20, floor)
+    scores, row = found.scores, found.row
     for query in range(3):
         found = np.sort(row[query, np.isfinite(scores[query])])
         assert found.tolist() == np.flatnonzero(products[query] > floor[query] + 1e-5).tolist()
@@ -93,6 +95,6 @@ def test_float16_rows_are_multiplied_as_the_numbers_they_hold():
     rows = rng.standard_normal((9_000, 8)).astype(np.float16)
     rows.flags.writeable = False
     queries = rng.standard_normal((3, 8)).astype(np.float32)
-    scores, _ = highest_products_together(queries, rows, 10, no_floor(queries))
+    scores = highest_products_together(queries, rows, 10, no_floor(queries)).scores
     best, _ = expected(queries, rows.astype(np.float32), 10, None)
     assert np.allclose(-np.sort(-scores, axis=1), best, atol=1e-5)
