@@ -70,3 +70,14 @@ class StorageError(LibraryError):
 
 class EngineError(LibraryError):
     """A Milvus server does not answer, or refuses; it holds only copies, so that nothing is lost by that."""
+
+
+def words_of(error: Exception, attribute: str) -> str:
+    """What an error says, on one line and without a full stop; its kind where it says nothing.
+
+    Args:
+        error: of another's package.
+        attribute: that has it without what stands around it in `str`.
+    """
+    text = getattr(error, attribute, None) or str(error)
+    return " ".join(str(text).split()).rstrip(".") or type(error).__name__

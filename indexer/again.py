@@ -15,6 +15,7 @@ import numpy as np
 
 from avsearch import media
 from avsearch.catalog import Catalog, EncoderRecord, FileState, MediaRecord, Root
+from avsearch.cores import num_cores
 from avsearch.errors import LibraryError, MediaError, StorageError, WeightsError
 from avsearch.front_end import FrontEnd
 from avsearch.library import Library
@@ -28,7 +29,7 @@ from indexer.events import Found
 from indexer.fetching import FetchedReader
 from indexer.ingest import Read, read_again, read_pieces
 from indexer.loading import Loading
-from indexer.pipeline import Pipeline, ReadFile, num_cores
+from indexer.pipeline import Pipeline, ReadFile
 from indexer.reader import require_unchanged
 from indexer.streams import Unreadable
 

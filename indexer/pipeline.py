@@ -7,7 +7,6 @@ encoders  batches -> vectors; on a CPU one for each core, each on one thread, so
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 import time
@@ -24,6 +23,7 @@ from numpy.typing import NDArray
 
 from avsearch import media
 from avsearch.catalog import FileState
+from avsearch.cores import num_cores
 from avsearch.errors import MediaError
 from avsearch.moments import MediaInfo, Modality
 from indexer.damage import Incomplete
@@ -112,11 +112,6 @@ class _Waiting:
 
 class _Stopped(Exception):  # noqa: N818  (no error: the reader is asked to go home)
     """The run ends before this file does."""
-
-
-def num_cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Pipeline:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from avsearch.catalog import EncoderRecord
+from avsearch.cores import num_cores
 from avsearch.errors import LibraryError
 from avsearch.library import Library, Writer
 from avsearch.models.weights import read_header
@@ -23,7 +24,7 @@ from indexer.events import Listener, Timings
 from indexer.fetching import FetchedReader
 from indexer.ledger import Ledger
 from indexer.loading import Loading
-from indexer.pipeline import Pipeline, ReadOne, num_cores
+from indexer.pipeline import Pipeline, ReadOne
 from indexer.reader import Claims, ContentReader, NewFileReader
 from indexer.sharing import ClaimedReader, wait_for_others
 

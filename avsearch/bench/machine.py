@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from avsearch.cores import num_cores
 from avsearch.media.measured import ffmpeg_version
 
 PACKAGES = ("avsearch", "torch", "numpy")
@@ -58,7 +59,7 @@ def this_machine() -> Machine:
     packages = {name: version(name) for name in PACKAGES}
     return Machine(
         cpu=_cpu_model(),
-        num_cores=len(os.sched_getaffinity(0)),
+        num_cores=num_cores(),
         memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         gpu=torch.cuda.get_device_name(0) if torch.cuda.is_available() else "",
         system=f"{_distribution()}, Linux {platform.release()}",

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from avsearch.bench.machine import this_machine
 from avsearch.bench.search_made import made_segments
 from avsearch.bench.search_result import SearchBenchmark, SearchRun, Times
+from avsearch.cores import num_cores
 from avsearch.errors import AvsearchError, UsageError
 from avsearch.library import open_library
 from avsearch.moments import Modality, Progress
@@ -251,7 +252,7 @@ def _times(seconds: Sequence[float]) -> Times:
 def bytes_a_second() -> float:
     """How fast all cores together read memory, the best of a few times."""
     data = np.ones(_READ_BYTES // 8, np.int64)
-    cores = len(os.sched_getaffinity(0))
+    cores = num_cores()
     taken = []
     with ThreadPoolExecutor(cores) as pool:
         for _ in range(5):

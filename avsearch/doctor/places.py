@@ -10,6 +10,7 @@ from pathlib import Path
 
 import platformdirs
 
+from avsearch.cores import num_cores
 from avsearch.doctor.check import Check, State
 from avsearch.home import ENVIRONMENT_VARIABLE
 
@@ -51,7 +52,7 @@ def _folder(name: str, path: Path, otherwise: str) -> Check:
 def _memory() -> Check:
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     available = _available() or total
-    cores = len(os.sched_getaffinity(0))
+    cores = num_cores()
     details = {"total_bytes": total, "available_bytes": available, "cores": cores}
     found = f"{total / 1e9:.1f} GB, {available / 1e9:.1f} GB of it available; {cores} cores"
     if available < LITTLE_MEMORY:

@@ -11,7 +11,7 @@ from avsearch.moments import Modality
 from avsearch.query.ranking import Mapped, Searchable
 from avsearch.vectors.ann.approximate import Approximate
 from avsearch.vectors.gpu.cards import DOCTOR_HINT, Card, NoGpu, cards, find_cards, say_once, warn_once
-from avsearch.vectors.gpu.exact import OnGpu, on_gpu
+from avsearch.vectors.gpu.exact import OnGpu, on_gpu_if_possible
 from avsearch.vectors.gpu.structure import approximate_on_gpu
 from avsearch.vectors.resident import Resident
 
@@ -75,12 +75,9 @@ def held_on(some: Sequence[Card]) -> Hold:
     def hold(_library: Library, view: View, modality: Modality, before: Searchable | None) -> Searchable:
         segments = view.segments[modality]
         names = [record.name for record in view.snapshot.segments if record.modality is modality]
-        if some:
-            try:
-                held = before if isinstance(before, OnGpu) else None
-                return on_gpu(segments, some, names=names, before=held)
-            except NoGpu as error:
-                warn_once(error)
+        held = on_gpu_if_possible(segments, some, names=names, before=before if isinstance(before, OnGpu) else None)
+        if held is not None:
+            return held
         return Resident(segments, names=names, before=before if isinstance(before, Resident) else None)
 
     return hold
@@ -89,12 +86,8 @@ def held_on(some: Sequence[Card]) -> Hold:
 def mapped_rows(view: View, find: Modality, some: Sequence[Card]) -> Mapping[Modality, Searchable]:
     """Rows as they lie on the disk; of the modality that is asked for, on GPUs where there are any."""
     mapped: dict[Modality, Searchable] = {modality: Mapped(rows) for modality, rows in view.segments.items()}
-    if some:
-        try:
-            mapped[find] = on_gpu(view.segments[find], some)
-        except NoGpu as error:
-            warn_once(error)
-    return mapped
+    held = on_gpu_if_possible(view.segments[find], some)
+    return mapped if held is None else {**mapped, find: held}
 
 
 def on_cards(

@@ -66,7 +66,7 @@ class Copies:
 
     def _make_room(self, num_bytes: int) -> None:
         """Remove the least used until so many bytes fit; what a killed process left unfinished is one of them."""
-        files = sorted(self._files())
+        files = sorted((it.st_mtime_ns, it.st_size, path) for path, it in files_in(self.folder))
         taken = sum(size for _, size, _ in files) + num_bytes
         for _, size, path in files:
             if taken <= self.most_bytes:
@@ -74,13 +74,13 @@ class Copies:
             path.unlink(missing_ok=True)
             taken -= size
 
-    def _files(self) -> Iterator[tuple[int, int, Path]]:
-        """(when last used, bytes, path)."""
-        with os.scandir(self.folder) as entries:
-            for entry in entries:
-                with suppress(OSError):
-                    status = entry.stat(follow_symlinks=False)
-                    yield status.st_mtime_ns, status.st_size, Path(entry.path)
+
+def files_in(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """What lies in a folder of copies; what another process removes meanwhile is left out."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            with suppress(OSError):
+                yield Path(entry.path), entry.stat(follow_symlinks=False)
 
 
 def default_copies() -> Copies:

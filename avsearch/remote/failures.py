@@ -4,9 +4,21 @@ from __future__ import annotations
 
 import errno
 
-from avsearch.errors import StorageError
+from avsearch.errors import StorageError, words_of
 
-_FOR_GOOD = (ImportError, ValueError, TypeError, LookupError, NotImplementedError, AttributeError)
+_FOR_GOOD = (
+    FileNotFoundError,
+    PermissionError,
+    FileExistsError,
+    IsADirectoryError,
+    NotADirectoryError,
+    ImportError,
+    ValueError,
+    TypeError,
+    LookupError,
+    NotImplementedError,
+    AttributeError,
+)
 _OF_THE_STORE = {
     errno.EINVAL,
     errno.EPERM,
@@ -26,7 +38,7 @@ _ANSWER_HINT = "Check the address, the network and, for S3, AWS_ENDPOINT_URL; th
 
 def may_pass(error: Exception) -> bool:
     """Whether the same call may succeed in a while."""
-    if isinstance(error, (PermissionError, FileExistsError, IsADirectoryError, NotADirectoryError, *_FOR_GOOD)):
+    if isinstance(error, _FOR_GOOD):
         return False
     if isinstance(error, OSError) and error.errno in _OF_THE_STORE:
         return False
@@ -35,17 +47,18 @@ def may_pass(error: Exception) -> bool:
 
 def refusal(url: str, error: Exception) -> StorageError:
     """The sentence for it."""
+    words = words_of(error, "strerror")
     if isinstance(error, ImportError):
-        return StorageError(f"{url}: a package is missing for it ({_words(error)}).", hint=_install_hint(url))
+        return StorageError(f"{url}: a package is missing for it ({words}).", hint=_install_hint(url))
     if isinstance(error, ValueError) and "rotocol not known" in str(error):
         return StorageError(f"{url}: is of no kind that fsspec knows.", hint="Give it as s3://BUCKET/FOLDER.")
     if isinstance(error, PermissionError):
-        return StorageError(f"{url}: the store refuses ({_words(error)}).", hint=_CREDENTIALS_HINT)
+        return StorageError(f"{url}: the store refuses ({words}).", hint=_CREDENTIALS_HINT)
     if _is_about_credentials(error):
-        return StorageError(f"{url}: there are no usable credentials ({_words(error)}).", hint=_CREDENTIALS_HINT)
+        return StorageError(f"{url}: there are no usable credentials ({words}).", hint=_CREDENTIALS_HINT)
     if may_pass(error):
-        return StorageError(f"{url}: the store does not answer ({_words(error)}).", hint=_ANSWER_HINT)
-    return StorageError(f"{url}: the store cannot be used ({_words(error)}).", hint=_ANSWER_HINT)
+        return StorageError(f"{url}: the store does not answer ({words}).", hint=_ANSWER_HINT)
+    return StorageError(f"{url}: the store cannot be used ({words}).", hint=_ANSWER_HINT)
 
 
 def _is_about_credentials(error: Exception) -> bool:
@@ -57,9 +70,3 @@ def _install_hint(url: str) -> str:
     if url.startswith(("s3:", "s3a:")):
         return "Install it with `python -m pip install 'avsearch[s3]'`."
     return "Install it with `python -m pip install`."
-
-
-def _words(error: Exception) -> str:
-    """What it says, on one line and without a full stop; its kind where it says nothing."""
-    text = getattr(error, "strerror", None) or str(error)
-    return " ".join(str(text).split()).rstrip(".") or type(error).__name__

@@ -20,7 +20,7 @@ import platformdirs
 
 from avsearch.errors import LibraryError, MediaError, StorageError
 from avsearch.remote.addresses import address, checked, is_remote
-from avsearch.remote.copies import LIMIT_VARIABLE, limit_bytes
+from avsearch.remote.copies import LIMIT_VARIABLE, files_in, limit_bytes
 from avsearch.remote.footage import Version, fetch, version_of
 
 _PARTIAL = ".partial"
@@ -128,22 +128,14 @@ class Originals:
 
         What a killed process left unfinished goes in any case.
         """
-        files = sorted(self._files())
+        there = files_in(self.folder)
+        files = sorted((it.st_atime_ns, it.st_size, path) for path, it in there if path.name != _ROOM_LOCK)
         taken = sum(size for _, size, _ in files) + num_bytes
         for _, size, path in files:
             is_due = taken > self.most_bytes or path.name.endswith(_PARTIAL)
             if is_due and _remove_unheld(path):
                 taken -= size
         return taken
-
-    def _files(self) -> Iterator[tuple[int, int, Path]]:
-        """(when last used, bytes, path)."""
-        with os.scandir(self.folder) as entries:
-            for entry in entries:
-                with suppress(OSError):
-                    status = entry.stat(follow_symlinks=False)
-                    if entry.name != _ROOM_LOCK:
-                        yield status.st_atime_ns, status.st_size, Path(entry.path)
 
 
 def default_originals() -> Originals:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from avsearch.errors import StorageError
+from avsearch.patience import patiently
 from avsearch.remote.failures import may_pass, refusal
 
 WAITS_S = (0.5, 1.0, 2.0, 4.0)  # before a call is tried again, each time longer
 PATIENCE_S = 60.0  # after which it is not tried again, however few the tries were
+ANSWER_S = 60.0  # within which what was written is answered, beside the time that its bytes need
+SLOWEST_BYTES_PER_S = 64 << 10
 LARGEST_PUT_BYTES = 5 << 30  # up to this, S3 takes an object in one request, which leaves it whole or absent
 _URL_HINT = "Give it as s3://BUCKET/FOLDER, or as another address that fsspec knows."
 _CREDENTIALS_HINT = "Leave them out: they are taken from the environment, as AWS_PROFILE or AWS_ACCESS_KEY_ID."
@@ -60,11 +62,21 @@ class RemoteStore:
     def write(self, name: str, data: bytes) -> None:
         """Put an object there, in one request where the store takes it so; one of that name is replaced."""
         try:
-            self.call(lambda: self.files.pipe_file(self._path(name), data, **self._whole))
+            self.call(lambda: self._put(self._path(name), data))
         except FileNotFoundError as error:
             raise StorageError(
                 f"{self.url}: there is no such bucket or folder.", hint="Make it, or name another one."
             ) from error
+
+    def _put(self, path: str, data: bytes) -> None:
+        """Write once, within a time: clients of S3 wait without end for one that falls silent over an upload."""
+        if not self.files.async_impl:
+            self.files.pipe_file(path, data)
+            return
+        from fsspec.asyn import sync  # noqa: PLC0415  (as below)
+
+        most_s = ANSWER_S + len(data) / SLOWEST_BYTES_PER_S
+        sync(self.files.loop, self.files._pipe_file, path, data, timeout=most_s, **self._whole)
 
     def read(self, name: str) -> bytes | None:
         """All bytes of an object; None where there is none."""
@@ -118,18 +130,17 @@ class RemoteStore:
 
     def call(self, ask: Callable[[], T]) -> T:
         """Ask, again and again if need be; that something is not there is an answer."""
-        last = time.monotonic() + PATIENCE_S
-        for wait_s in (*WAITS_S, None):
-            try:
-                self.files.invalidate_cache()  # what was listed before is not what is there: others write too
-                return ask()
-            except FileNotFoundError:
-                raise
-            except Exception as error:
-                if wait_s is None or time.monotonic() > last or not may_pass(error):
-                    raise refusal(self.url, error) from error
-            time.sleep(wait_s)
-        raise AssertionError("the last try returns or raises")
+
+        def fresh() -> T:
+            self.files.invalidate_cache()  # what was listed before is not what is there: others write too
+            return ask()
+
+        try:
+            return patiently(fresh, WAITS_S, may_pass, most_s=PATIENCE_S)
+        except FileNotFoundError:
+            raise
+        except Exception as error:
+            raise refusal(self.url, error) from error
 
 
 def _options(url: str) -> dict[str, object]:

@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from typing import TypeVar
 
+from avsearch.cores import num_cores
 from avsearch.vectors.backend import load_faiss, load_torch
 
 _Task = TypeVar("_Task")
@@ -34,7 +35,7 @@ def _workers() -> tuple[ThreadPoolExecutor, int]:
     """The threads, and how many they are; they stay."""
     torch = load_torch()
     others = torch.get_num_threads()
-    count = min(len(os.sched_getaffinity(0)), _MOST_WORKERS)
+    count = min(num_cores(), _MOST_WORKERS)
     pool = ThreadPoolExecutor(count, "search", initializer=_compute_alone)
     all_there = threading.Barrier(count + 1)
     for _ in range(count):

@@ -2,19 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from avsearch.catalog import FileState, IndexedMedia, State
-from avsearch.front_end import FrontEnd
 from avsearch.library import Batch, Library, create_library, remove
 from avsearch.library.writer import Writer
-from avsearch.models.header import WeightsHeader
-from avsearch.models.weights import save_weights
 from avsearch.moments import SECOND_US, MediaInfo, MediaKind, Modality
 from avsearch.vectors import Rows
+from tests.bare import bare_weights
 
 DIM = 4
 
@@ -71,23 +70,7 @@ def large_batch(writer: Writer, root_id: int, number: int, num_rows: int) -> Bat
 @pytest.fixture(scope="session")
 def make_weights() -> Callable[..., Path]:
     """Write a weights file whose vectors would have DIM numbers; another seed is another encoder."""
-
-    def make(path: Path, *, seed: int = 0, architecture: str = "ave") -> Path:
-        front_end = FrontEnd(image_side=32, short_side=40, window=480, hop=240, n_fft=512, num_bands=0)
-        header = WeightsHeader(
-            architecture=architecture,
-            widths=(1, 1, 1, 1),
-            size="small",
-            dim=DIM,
-            modalities=tuple(Modality),
-            num_frames=1,
-            front_end=front_end,
-            recipe={"name": "ave"},
-        )
-        save_weights(path, {"weight": np.full((DIM, 2), seed, np.float32)}, header)
-        return path
-
-    return make
+    return partial(bare_weights, dim=DIM)
 
 
 @pytest.fixture

@@ -4,14 +4,12 @@ import numpy as np
 import pytest
 
 from avsearch.catalog import FileState, IndexedMedia, State
-from avsearch.front_end import FrontEnd
 from avsearch.library import Batch, create_library, move_back, open_library
 from avsearch.library.engine import move_to_milvus
-from avsearch.models.header import WeightsHeader
-from avsearch.models.weights import save_weights
 from avsearch.moments import SECOND_US, MediaInfo, MediaKind, Modality, Silent
 from avsearch.vectors import Rows
 from avsearch.vectors.milvus import beside
+from tests.bare import bare_weights
 from tests.vectors.ann.made import clustered
 
 DIM = 16
@@ -21,22 +19,6 @@ MOMENTS = 10  # of each media, in each modality
 @pytest.fixture(autouse=True)
 def few_count_as_many(monkeypatch):
     monkeypatch.setattr(beside, "FEW_ROWS", 0)
-
-
-def weights_file(path, seed=0):
-    front_end = FrontEnd(image_side=32, short_side=40, window=480, hop=240, n_fft=512, num_bands=0)
-    header = WeightsHeader(
-        architecture="ave",
-        widths=(1, 1, 1, 1),
-        size="small",
-        dim=DIM,
-        modalities=tuple(Modality),
-        num_frames=1,
-        front_end=front_end,
-        recipe={"name": "ave"},
-    )
-    save_weights(path, {"weight": np.full((DIM, 2), seed, np.float32)}, header)
-    return path
 
 
 def rows_for(media_ids, seed):
@@ -60,7 +42,7 @@ def add(library, tmp_path):
     def publish(*names, seed=0):
         info = MediaInfo(MediaKind.SOUND, MOMENTS * SECOND_US, 0, "wav", video=None, audio=None)
         with library.writer() as writer:
-            writer.use_encoder(weights_file(tmp_path / "encoder.safetensors"))
+            writer.use_encoder(bare_weights(tmp_path / "encoder.safetensors", dim=DIM))
             root = writer.catalog.add_root(tmp_path / "footage").id
             ids = list(writer.reserve_media_ids(len(names)))
             media = tuple(IndexedMedia(own, name, info) for own, name in zip(ids, names, strict=True))

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from avsearch import patience
 from avsearch.errors import EngineError, UsageError
 from avsearch.library import move_back, move_to_milvus, open_library, verify
 from avsearch.library.copies import engine_of, held_by_engine
@@ -210,7 +211,7 @@ def test_a_run_that_is_killed_after_any_batch_leaves_nothing_that_lies(filled, m
 def test_a_call_that_fails_for_a_moment_is_made_again(filled, milvus, monkeypatch):
     waits = []
     monkeypatch.setattr(server, "WAITS_S", (0.25, 0.5))
-    monkeypatch.setattr(server.time, "sleep", waits.append)
+    monkeypatch.setattr(patience.time, "sleep", waits.append)
     opened = server.connect(milvus.uri)
     real, failing = opened._client.has_collection, iter([True, True, False])
 

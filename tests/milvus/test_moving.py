@@ -10,8 +10,9 @@ import pytest
 from avsearch.library import compact, move_back, move_to_milvus, open_library, remove, verify
 from avsearch.library.copies import engine_of, held_by_engine
 from avsearch.moments import Modality, Silent
+from tests.bare import bare_weights
 from tests.milvus.asked import agree, counted_searches, ids_of, rows_there
-from tests.milvus.conftest import rows_for, weights_file
+from tests.milvus.conftest import DIM, rows_for
 
 IMAGE, AUDIO = Modality.IMAGE, Modality.AUDIO
 pytestmark = pytest.mark.milvus
@@ -107,7 +108,7 @@ def test_vectors_that_were_made_anew_are_copied_anew(moved, add):
 def test_another_encoder_gets_collections_of_its_own(moved, tmp_path, milvus, caplog):
     old = engine_of(moved).collections
     with moved.writer() as writer:
-        encoder = writer.begin_reembed(weights_file(tmp_path / "new.safetensors", seed=1))
+        encoder = writer.begin_reembed(bare_weights(tmp_path / "new.safetensors", dim=DIM, seed=1))
         media_ids = moved.snapshot().live_media_ids.tolist()
         writer.publish_rows(encoder, rows_for(media_ids, seed=4), media_ids=media_ids)
         writer.switch_encoder(encoder)

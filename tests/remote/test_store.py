@@ -3,7 +3,7 @@
 import socket
 import subprocess
 import sys
-import time
+import threading
 
 import pytest
 import s3fs
@@ -73,13 +73,36 @@ def test_what_may_pass_is_tried_again(store, object_store, status, code):
     store.delete("one")
 
 
+def holding(object_store):
+    """The server answers the first request only after a second one has come."""
+    asked_again = threading.Event()
+    held = [Fault(before=lambda: asked_again.wait(60))]
+
+    def answer(_request):
+        if held:
+            return held.pop()
+        asked_again.set()
+        return None
+
+    object_store.requests.clear()
+    object_store.fault = answer
+
+
 def test_an_answer_that_takes_too_long_is_asked_for_again(store, object_store, monkeypatch):
     monkeypatch.setitem(conf, "s3", {"config_kwargs": {"read_timeout": 0.3}})
-    left = [Fault(before=lambda: time.sleep(1))]
-    object_store.fault = lambda _request: left.pop() if left else None
+    object_store.put("store/one", b"1")
+    holding(object_store)
+    assert store.names() == ["one"]
+    assert [request.split()[0] for request in object_store.requests] == ["GET"] * 2
+    store.delete("one")
+
+
+def test_a_store_that_falls_silent_over_an_upload_is_asked_again(store, object_store, monkeypatch):
+    monkeypatch.setattr(store_module, "ANSWER_S", 0.5)
+    holding(object_store)
     store.write("one", b"1")
+    assert object_store.requests == ["PUT /footage/store/one"] * 2
     assert store.read("one") == b"1"
-    assert object_store.requests.count("PUT /footage/store/one") == 2
     store.delete("one")
 
 

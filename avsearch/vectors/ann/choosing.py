@@ -18,7 +18,7 @@ from avsearch.vectors.ann.record import Measured, Tuning
 from avsearch.vectors.ann.structure import Structure, build
 from avsearch.vectors.ann.tuning import RECALL_K, Asked, ask_all, recalls, seconds_of, tune
 from avsearch.vectors.gpu.cards import Card, NoGpu, warn_once
-from avsearch.vectors.gpu.exact import on_gpu
+from avsearch.vectors.gpu.exact import on_gpu_if_possible
 from avsearch.vectors.gpu.structure import approximate_on_gpu, build_on_gpu, has_cuvs
 from avsearch.vectors.segments import Rows
 
@@ -155,12 +155,8 @@ def _built(
 
 def _exact(segments: Sequence[Rows], cards: Sequence[Card]) -> Callable[[NDArray[np.float32]], object]:
     """Exact search where it would be done."""
-    if cards:
-        try:
-            return partial(on_gpu(segments, cards).nearest, k=RECALL_K)
-        except NoGpu as error:
-            warn_once(error)
-    return partial(exact.nearest, segments, k=RECALL_K)
+    held = on_gpu_if_possible(segments, cards)
+    return partial(exact.nearest, segments, k=RECALL_K) if held is None else partial(held.nearest, k=RECALL_K)
 
 
 def judged(

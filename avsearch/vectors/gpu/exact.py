@@ -171,6 +171,23 @@ def on_gpu(
     return OnGpu(segments, names, blocks(dict(zip(names, segments, strict=True)), cards, held))
 
 
+def on_gpu_if_possible(
+    segments: Sequence[Rows],
+    cards: Sequence[Card],
+    *,
+    names: Sequence[Hashable] | None = None,
+    before: OnGpu | None = None,
+) -> OnGpu | None:
+    """As `on_gpu`; None without cards, and, with a warning, where they have no room or fail."""
+    if not cards:
+        return None
+    try:
+        return on_gpu(segments, cards, names=names, before=before)
+    except NoGpu as error:
+        warn_once(error)
+        return None
+
+
 def _search(
     block: GpuBlock, queries: NDArray[np.float32], count: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from avsearch.errors import EngineError
+from avsearch.errors import EngineError, words_of
 from avsearch.vectors.milvus.address import CREDENTIALS_HINT
 
 _CONNECT_FAILED = 2
 _RATE_LIMIT = 8
 _NOT_FOUND = 100
+_MOST_WORDS = 300  # characters
 _PASSING = {"UNAVAILABLE", "DEADLINE_EXCEEDED", "ABORTED", "CANCELLED"}
 _REFUSED = {"UNAUTHENTICATED", "PERMISSION_DENIED"}
 _ANSWER_HINT = "Check the address, whether it is http or https, and whether the server runs."
@@ -27,7 +28,7 @@ def may_pass(error: Exception) -> bool:
 
 def refusal(uri: str, error: Exception) -> EngineError:
     """The sentence for it."""
-    status, words = _status_of(error), _words(error)
+    status, words = _status_of(error), words_of(error, "message")[:_MOST_WORDS]
     if status in _REFUSED or "auth check failure" in words:
         return EngineError(f"{uri}: Milvus refuses the credentials.", hint=CREDENTIALS_HINT)
     if status == "UNIMPLEMENTED" or "UNIMPLEMENTED" in words:
@@ -66,9 +67,3 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         seen.append(error)
         yield error
         error = next((one for one in (error.__cause__, error.__context__) if one not in (None, error)), None)
-
-
-def _words(error: Exception) -> str:
-    """What it says, on one line and without a full stop; its kind where it says nothing."""
-    text = getattr(error, "message", None) or str(error)
-    return " ".join(str(text).split()).rstrip(".")[:300] or type(error).__name__

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import os
 import re
-import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, TypeVar
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avsearch.errors import EngineError
+from avsearch.patience import patiently
 from avsearch.vectors.milvus.address import TOKEN_VARIABLE
 from avsearch.vectors.milvus.failures import may_pass, refusal, too_old
 from avsearch.vectors.segments import Rows
@@ -198,14 +198,7 @@ def _tried(uri: str, call: Callable[[], T]) -> T:
 
 def _tried_again(uri: str, call: Callable[[], T]) -> T:
     """The same, tried again for some seconds unless trying again cannot help."""
-    for wait_s in WAITS_S:
-        try:
-            return call()
-        except Exception as error:
-            if not may_pass(error):
-                raise refusal(uri, error) from error
-            time.sleep(wait_s)
-    return _tried(uri, call)
+    return _tried(uri, lambda: patiently(call, WAITS_S, may_pass))
 
 
 def moment_id(media_id: int, start_us: int) -> str:
