@@ -10,7 +10,7 @@ from avsearch.remote import address
 
 if TYPE_CHECKING:
     from avsearch.moments import Failed
-    from indexer.build import Indexed, IndexJob
+    from indexer.index_job import Indexed, IndexJob
 
 
 def result_record(job: IndexJob, result: Indexed) -> dict[str, Any]:
