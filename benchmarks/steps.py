@@ -135,14 +135,14 @@ STEPS = (
         "opening",
         _script("opening", "--dir", "{work}/million"),
         70,
-        quick=("--moments", "1200", "--runs", "1"),
+        quick=("--moments", "12000", "--runs", "1"),
         targets={"first query of 1,000,000 moments, beyond imports": Target(2)},
     ),
     Step(
         "serve",
         _script("serve", "--dir", "{work}/million", "--seconds", "40", "--runs", "2"),
         240,
-        quick=("--moments", "1200", "--seconds", "2", "--clients", "2", "--runs", "1"),
+        quick=("--moments", "12000", "--seconds", "4", "--clients", "2", "--runs", "1"),
         targets={
             "server, queries in the time over those of a loop": Target(0.8, is_most=False),
             "server, search stage over FAISS alone": Target(1.2),
