@@ -220,7 +220,7 @@ STEPS = (
     Step(
         "search-1e7",
         _bench("search", "--moments", "1e7", "--kinds", "exact,ivf-sq8,ivf-pq", "--dir", "{mine}"),
-        2300,
+        1500,
         quick=("--moments", "3e3", "--kinds", "exact,ivf"),
         is_long=True,
         told="search",
