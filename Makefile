@@ -3,6 +3,9 @@
 PYTHON ?=
 DEMO_DIR ?= demo
 DEMO_MINUTES ?=
+BENCH_DIR ?= bench
+DATA ?=
+BENCH ?=
 ifndef EXTRA
 EXTRA := $(shell nvidia-smi -L 2>/dev/null | grep -q GPU && echo gpu || echo cpu)
 endif
@@ -12,7 +15,7 @@ INSTALLED := .venv/.installed-$(EXTRA)
 TOOLS := .venv/.installed-tools
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint test-slow check-long clean system postgres browser
+.PHONY: help setup demo bench test lint test-slow check-long clean system postgres browser
 
 help:
 	@echo "make demo        make a small collection, train on it, index, search and evaluate it, in ./$(DEMO_DIR)"
@@ -21,17 +24,22 @@ help:
 	@echo "make test-slow   the tests that make test leaves out because they take minutes; .ci/run runs both"
 	@echo "make check-long  those and the longest ones, with 100 kills at random instants instead of 10"
 	@echo "make setup       what the others need: ./.venv with avsearch in it, and ffmpeg"
+	@echo "make bench       measure everything that docs/benchmarks.md reports, in ./$(BENCH_DIR): 45 minutes with nothing beside"
 	@echo "make postgres    a PostgreSQL server for the tests that need one; make test leaves them out without it"
 	@echo "make browser     Chromium for the tests of the page; they are left out without it"
 	@echo "make clean       remove .venv, caches and builds; ./$(DEMO_DIR) stays"
 	@echo
-	@echo "Settings: DEMO_DIR=FOLDER, DEMO_MINUTES=M of training; PYTHON=python3.12, EXTRA=cpu or gpu (found: $(EXTRA))"
+	@echo "Settings: DEMO_DIR=FOLDER, DEMO_MINUTES=M of training; BENCH_DIR=FOLDER, DATA=CLIPS with a manifest,"
+	@echo "  BENCH=\"--long --write docs/benchmarks.md\" and other options of python -m benchmarks.all; PYTHON=python3.12, EXTRA=cpu or gpu (found: $(EXTRA))"
 
 setup: $(INSTALLED)
 	@echo "Ready: .venv/bin/avsearch --help"
 
 demo: $(INSTALLED)
 	@.venv/bin/avsearch demo --dir "$(DEMO_DIR)" $(if $(DEMO_MINUTES),--minutes $(DEMO_MINUTES))
+
+bench: $(TOOLS)
+	@.venv/bin/python -m benchmarks.all --dir "$(BENCH_DIR)" $(if $(DATA),--data "$(DATA)") $(BENCH)
 
 test: $(TOOLS)
 	@.venv/bin/python -m pytest -m "not slow" --numprocesses auto --maxprocesses 8 --dist loadfile

@@ -16,6 +16,9 @@ from dataclasses import dataclass
 from math import log
 from pathlib import Path
 
+from avsearch.bench.figure import Figure, figure
+from benchmarks.result import add_out, write_result
+
 MOMENTS_AN_HOUR = 7200  # a picture and a sound every second: the most that footage has
 BEYOND = (10**8, 10**9)
 COLUMNS = ("kind", "moments", "hours of footage", "GB", "build", "one query", "of 32, each", "measured / predicted")
@@ -44,11 +47,15 @@ def main() -> None:
     """Read, predict, print."""
     parser = ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("measured", type=Path, nargs="+", help="what `avsearch bench search --out FILE` wrote")
-    kinds = measured(parser.parse_args().measured)
+    add_out(parser)
+    given = parser.parse_args()
+    kinds = measured(given.measured)
     sys.stdout.write(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}\n")
     for kind, costs in kinds.items():
         for line in lines(kind, costs):
             sys.stdout.write(line + "\n")
+    found = [it for kind, costs in kinds.items() for it in figures(kind, costs)]
+    write_result(given.out, "capacity", found, {"measured": [str(it) for it in given.measured]})
 
 
 def measured(files: list[Path]) -> Mapping[str, list[Cost]]:
@@ -65,6 +72,19 @@ def measured(files: list[Path]) -> Mapping[str, list[Cost]]:
             )
             kinds[run["kind"]][cost.num_rows] = cost
     return {kind: [costs[size] for size in sorted(costs)] for kind, costs in kinds.items()}
+
+
+def figures(kind: str, costs: list[Cost]) -> Iterator[Figure]:
+    """Bytes a moment, and how near the largest size comes to what the two before it predict."""
+    last = costs[-1]
+    yield figure(
+        f"{kind}, bytes a moment at {last.num_rows:.0e}", f"{kind} bytes", [last.num_bytes / last.num_rows]
+    )
+    if len(costs) > 2:
+        expected = predicted(costs[-3], costs[-2], last.num_rows)
+        told = f"{kind}, measured over predicted at {last.num_rows:.0e}"
+        yield figure(f"{told}, one query", f"{kind} single", [last.single_ms / expected.single_ms])
+        yield figure(f"{told}, each of 32", f"{kind} batch", [last.batch_ms / expected.batch_ms])
 
 
 def lines(kind: str, costs: list[Cost]) -> Iterator[str]:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from sqlalchemy import text
 
+from avsearch.bench.figure import figure
 from avsearch.catalog import (
     CatalogWriter,
     Coverage,
@@ -38,6 +39,7 @@ from avsearch.catalog import (
 from avsearch.catalog.database import writing
 from avsearch.catalog.migrate import create_catalog
 from avsearch.moments import SECOND_US, AudioStream, MediaInfo, MediaKind, Modality, VideoStream
+from benchmarks.result import add_out, write_result
 
 LIBRARY_ID = "0" * 32
 FOLDER_SIZE = 1000
@@ -56,7 +58,9 @@ def main() -> None:
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--database", default="sqlite:///catalog.sqlite3", metavar="URL")
     parser.add_argument("--media", type=int, default=100_000, metavar="N")
+    add_out(parser)
     chosen = parser.parse_args()
+    taken: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         database = find_database(chosen.database, Path(folder))
         create_catalog(database, LIBRARY_ID)
@@ -64,14 +68,16 @@ def main() -> None:
             catalog = CatalogWriter(engine)
             footage = Path(folder, "footage")
             footage.mkdir()
-            _say("filling", partial(fill, catalog, footage, chosen.media))
+            taken["filling"] = _say("filling", partial(fill, catalog, footage, chosen.media))
             if database.file is None:
                 with writing(engine) as connection:  # the server does so by itself within a minute
                     connection.execute(text("ANALYZE"))
             for name, question in questions(catalog, footage).items():
-                _say(name, question, times=3)
+                taken[name] = _say(name, question, times=3)
             for name, change in changes(catalog, footage).items():
-                _say(name, change)
+                taken[name] = _say(name, change)
+    figures = [figure(f"catalog of {chosen.media:,} media, {name}, s", name, [it]) for name, it in taken.items()]
+    write_result(chosen.out, "catalog", figures, {})
 
 
 def fill(catalog: CatalogWriter, footage: Path, num_media: int) -> None:
@@ -188,7 +194,7 @@ def changes(catalog: CatalogWriter, footage: Path) -> dict[str, Callable[[], obj
     }
 
 
-def _say(name: str, action: Callable[[], object], *, times: int = 1) -> None:
+def _say(name: str, action: Callable[[], object], *, times: int = 1) -> float:
     """Wall seconds, those of the slowest time, and CPU seconds of this process, which other work changes less."""
     taken = []
     for _ in range(times):
@@ -197,6 +203,7 @@ def _say(name: str, action: Callable[[], object], *, times: int = 1) -> None:
         taken.append((time.perf_counter() - began, time.process_time() - cpu))
     wall, cpu = max(taken)
     sys.stdout.write(f"{name:26} {wall:7.3f} s {cpu:7.3f} s of CPU\n")
+    return wall
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Measure how well near-duplicates are told from other media.
 
-    python benchmarks/duplicates.py DATA OUT --model WEIGHTS [--split test]
+    python -m benchmarks.duplicates DATA FOLDER --model WEIGHTS [--split test]
 
 DATA holds manifest.csv (path, split) and its clips. Of each clip of the split five copies are made: encoded anew at
 a low bit rate, cropped by 5 %, shifted by cutting off the first 0.3 s, the sound at -6 dB in another codec, and all
@@ -24,11 +24,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from avsearch.bench.figure import Figure, figure
 from avsearch.library import View, open_library
 from avsearch.manifest import ManifestRow, read_manifest
 from avsearch.models.weights import read_header
 from avsearch.moments import Modality
 from avsearch.vectors.duplicates import LIMITS, LOOSE, contents_of
+from benchmarks.result import add_out, write_result
 
 CROP = "crop=trunc(iw*0.95/2)*2:trunc(ih*0.95/2)*2"
 H264 = ["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p"]
@@ -80,24 +82,29 @@ def main() -> None:
     """Make copies, index, judge, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, metavar="DATA")
-    parser.add_argument("out", type=Path, metavar="OUT")
+    parser.add_argument("folder", type=Path, metavar="FOLDER")
     parser.add_argument("--model", type=Path, required=True, metavar="WEIGHTS")
     parser.add_argument("--split", default="val")
+    add_out(parser)
     chosen = parser.parse_args()
     clips = {row.path.stem: row for row in read_manifest(chosen.data / "manifest.csv").in_split(chosen.split)}
-    folder = chosen.out / "copies" / chosen.split
+    folder = chosen.folder / "copies" / chosen.split
     folder.mkdir(parents=True, exist_ok=True)
     for row in clips.values():
         make_copies(row.path, folder)
     header = read_header(chosen.model)
-    library = chosen.out / f"library-{chosen.split}-{header.fingerprint[:8]}"
+    library = chosen.folder / f"library-{chosen.split}-{header.fingerprint[:8]}"
     subprocess.run(
         [sys.executable, "-m", "avsearch", "index", folder, "--library", library, "--model", chosen.model],
         check=True,
     )
     sys.stdout.write(f"{header.recipe_name}, {chosen.split}: {len(clips)} clips, {len(CHANGES)} copies of each\n")
+    found: list[Figure] = []
     for name, sides in SIDES.items():
-        sys.stdout.write("".join(f"{line}\n" for line in report(name, pairs_of(library, sides, clips))))
+        pairs = pairs_of(library, sides, clips)
+        sys.stdout.write("".join(f"{line}\n" for line in report(name, pairs)))
+        found += figures(name, pairs)
+    write_result(chosen.out, "duplicates", found, {"weights": header.fingerprint, "split": chosen.split})
 
 
 def make_copies(clip: Path, folder: Path) -> None:
@@ -140,6 +147,16 @@ def report(name: str, pairs: Pairs) -> Iterator[str]:
         precision = f"{found / (found + false):.4f}" if found else "-"
         others = len(pairs.used) - there_are
         yield f"| {scale:g} | {recalls} | {found / there_are:.3f} | {precision} | {false} of {others} |"
+
+
+def figures(name: str, pairs: Pairs) -> Iterator[Figure]:
+    """Recall of each change, and precision of all, at the limits that are in use; none where nothing is found."""
+    told = f"near-duplicates by {name}"
+    for change in CHANGES:
+        yield figure(f"{told}, recall, {change}", f"{name}: {change}", [pairs.recall(1.0, change)])
+    found, _, false = pairs.overall(1.0)
+    if found:
+        yield figure(f"{told}, precision", f"{name}: precision", [found / (found + false)])
 
 
 def _has_same_sources(rows: Sequence[ManifestRow], sides: Sequence[Modality]) -> NDArray[np.bool_]:

@@ -1,6 +1,6 @@
 """Make the footage that indexing is measured on: ten files of 60 s, 1280 x 720 at 25 Hz, of three kinds.
 
-    python benchmarks/footage.py CLIPS OUT [--files 10] [--kinds k2 k10 prores]
+    python -m benchmarks.footage CLIPS OUT [--files 10] [--seconds 60] [--kinds k2 k10 prores]
 
 CLIPS is a folder of short videos with sound; they are scaled, given a little film grain (so that the bit rate is
 that of real footage, about 5 Mbit/s) and joined. OUT/k2 has a keyframe every 2 s, OUT/k10 every 10 s, both H.264
@@ -14,7 +14,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-SECONDS, RATE, CLIPS_PER_FILE = 60, 25, 21
+RATE = 25
+CLIP_S = 3  # at least, of each clip
 H264 = ["-c:v", "libx264", "-preset", "veryfast", "-crf", "21", "-sc_threshold", "0", "-pix_fmt", "yuv420p"]
 AAC = ["-c:a", "aac", "-b:a", "128k"]
 KINDS = {
@@ -31,17 +32,18 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--files", type=int, default=10)
     parser.add_argument("--kinds", nargs="+", choices=list(KINDS), default=list(KINDS))
+    parser.add_argument("--seconds", type=int, default=60, help="of each file")
     arguments = parser.parse_args()
-    clips = sorted(arguments.clips.rglob("*.mp4"))
-    if len(clips) < CLIPS_PER_FILE:
-        parser.error(f"{arguments.clips}: holds {len(clips)} clips, {CLIPS_PER_FILE} are needed.")
+    clips, of_file = sorted(arguments.clips.rglob("*.mp4")), arguments.seconds // CLIP_S + 1
+    if len(clips) < of_file:
+        parser.error(f"{arguments.clips}: holds {len(clips)} clips, {of_file} are needed.")
     for number in range(arguments.files):
-        start = number * (len(clips) - CLIPS_PER_FILE) // max(arguments.files - 1, 1)
+        start = number * (len(clips) - of_file) // max(arguments.files - 1, 1)
         targets = {kind: arguments.out / kind / f"film{number}.{KINDS[kind][0]}" for kind in arguments.kinds}
-        make(clips[start : start + CLIPS_PER_FILE], targets)
+        make(clips[start : start + of_file], targets, arguments.seconds)
 
 
-def make(clips: list[Path], targets: dict[str, Path]) -> None:
+def make(clips: list[Path], targets: dict[str, Path], seconds: int) -> None:
     """Write one film in each kind that is not there yet, out of one decoding."""
     missing = {kind: target for kind, target in targets.items() if not target.exists()}
     if not missing:
@@ -60,7 +62,7 @@ def make(clips: list[Path], targets: dict[str, Path]) -> None:
     outputs: list[str] = []
     for kind, target in missing.items():
         target.parent.mkdir(parents=True, exist_ok=True)
-        mapped = ["-map", f"[v_{kind}]", "-map", f"[a_{kind}]", "-t", str(SECONDS)]
+        mapped = ["-map", f"[v_{kind}]", "-map", f"[a_{kind}]", "-t", str(seconds)]
         outputs += [*mapped, *KINDS[kind][1], str(target.with_stem(f".{target.stem}"))]
     command = ["ffmpeg", "-v", "error", "-y", "-nostdin", *inputs, "-filter_complex", graph, *outputs]
     subprocess.run(command, check=True)

@@ -10,19 +10,22 @@ import argparse
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from avsearch.bench.figure import Figure, figure
 from avsearch.vectors import Rows
 from avsearch.vectors.backend import load_faiss
 from avsearch.vectors.exact import nearest
 from avsearch.vectors.resident import Resident, resident_bytes
+from benchmarks.result import add_out, write_result
 
 Way = Callable[[NDArray[np.float32]], object]
 SEGMENT_ROWS, MEDIA_ROWS = 50_000, 100
+ADDED, ADDINGS = 10_000, 20
 ASKED = ((1, 15), (32, 7))  # queries at once, and how often
 COUNTS = (30, 120, 1000)
 SHARES = (0.0001, 0.01, 0.1, 0.5, 0.9, 1.0)
@@ -33,6 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--dim", type=int, default=128)
+    add_out(parser)
     chosen = parser.parse_args()
     rng = np.random.default_rng(0)
     vector = unit(rng.standard_normal((chosen.rows, chosen.dim), dtype=np.float32))
@@ -41,13 +45,28 @@ def main() -> None:
     segments = [Rows(vector[at], row[at] // MEDIA_ROWS, row[at] % MEDIA_ROWS) for at in np.split(row, cuts)]
     resident = Resident(segments)
     sys.stdout.write(f"in memory: {resident.num_bytes} bytes, at least {resident_bytes(segments)}\n")
-    alone = load_faiss().IndexFlatIP(chosen.dim)
+    adding = adding_s(segments, vector)
+    sys.stdout.write(f"adding {ADDED} moments: {statistics.median(adding):.4f} s of CPU\n")
+    told = asked(rng, vector, segments, resident)
+    found = [
+        *compared(chosen.rows, told),
+        figure(f"adding {ADDED:,} to {chosen.rows:,} moments in memory, CPU, s", "adding_s", adding),
+    ]
+    write_result(chosen.out, "resident", found, {"adding_s": adding, "num_bytes": resident.num_bytes})
+
+
+def asked(
+    rng: np.random.Generator, vector: NDArray[np.float32], segments: Sequence[Rows], resident: Resident
+) -> dict[tuple[int, int], list[float]]:
+    """Print the table: (queries at once, k) -> what each way takes, as a part of what FAISS alone takes."""
+    alone = load_faiss().IndexFlatIP(vector.shape[1])
     alone.add(vector)
-    media = np.arange(chosen.rows // MEDIA_ROWS)
+    media = np.arange(len(vector) // MEDIA_ROWS)
     filters = {share: np.sort(rng.permutation(media)[: max(1, round(len(media) * share))]) for share in SHARES}
     sys.stdout.write(
         f"| queries | k | FAISS, s | in memory | mapped | {' | '.join(f'{it:.2%}' for it in SHARES)} |\n"
     )
+    told: dict[tuple[int, int], list[float]] = {}
     for num_queries, times in ASKED:
         for k in COUNTS:
             ways: list[Way] = [
@@ -57,8 +76,32 @@ def main() -> None:
                 *(partial(resident.nearest, k=k, allowed=some) for some in filters.values()),
             ]
             first, *others = medians(ways, queries(rng, vector, num_queries, times))
-            ratios = " | ".join(f"{it / first:.3f}" for it in others)
+            told[num_queries, k] = [it / first for it in others]
+            ratios = " | ".join(f"{it:.3f}" for it in told[num_queries, k])
             sys.stdout.write(f"| {num_queries} | {k} | {first:.4f} | {ratios} |\n")
+    return told
+
+
+def adding_s(segments: Sequence[Rows], vector: NDArray[np.float32]) -> list[float]:
+    """CPU seconds of adding a segment to what is in memory, again and again, as a server does after a commit."""
+    held, row, taken = list(segments), np.arange(min(ADDED, len(vector))), []
+    before = Resident(held, names=range(len(held)))
+    for _ in range(ADDINGS):
+        media = len(vector) + len(held) * ADDED + row // MEDIA_ROWS
+        held.append(Rows(vector[row], media, row % MEDIA_ROWS))
+        began = time.process_time()
+        before = Resident(held, names=range(len(held)), before=before)
+        taken.append(time.process_time() - began)
+    return taken
+
+
+def compared(num_rows: int, told: Mapping[tuple[int, int], Sequence[float]]) -> Iterator[Figure]:
+    """Ratios to FAISS, as the table shows them."""
+    ways = ("all", "all, mapped", *(f"{it:.2%} of the media" for it in SHARES))
+    for (num_queries, k), ratios in told.items():
+        for way, ratio in zip(ways, ratios, strict=True):
+            name = f"{num_rows:,} moments in memory, {num_queries} at once, k = {k}, {way}, over FAISS of all"
+            yield figure(name, f"{way} {num_queries} {k}", [ratio])
 
 
 def queries(

@@ -12,36 +12,34 @@ from __future__ import annotations
 import http.client
 import io
 import json
-import subprocess
 import sys
 import tempfile
 import threading
 import time
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from avsearch.bench.figure import Figure, figure
 from avsearch.bench.memory import resident_bytes
-from avsearch.bench.weights import save_random_weights
-from avsearch.catalog import FileState, IndexedMedia, State
 from avsearch.encoder import load_encoder
-from avsearch.library import Batch, Library, create_library, open_library
-from avsearch.moments import SECOND_US, AudioStream, MediaInfo, MediaKind, Modality, Moment
+from avsearch.library import Library
+from avsearch.moments import SECOND_US, Modality, Moment
 from avsearch.query import Query, Source, Term, open_session
 from avsearch.vectors import Rows
 from avsearch.vectors.backend import load_faiss
 from avsearch.web.upload_media import admitted
+from benchmarks.client import request, server
+from benchmarks.million import ROWS_OF_MEDIA, library_of
+from benchmarks.result import add_out, seconds_of, write_result
 
-ROWS_OF_MEDIA = 300
-ROWS_AT_A_TIME = 90_000
 HITS = 30
-AUDIO = AudioStream(index=0, ordinal=0, codec="pcm_s16le", sample_rate_hz=48_000, num_channels=1, is_default=True)
 
 
 @dataclass
@@ -59,62 +57,85 @@ class Told:
     errors: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Round:
+    """Clients ask for a while, then one process does the same work alone.
+
+    Attributes:
+        served: by kind of query.
+        looped: likewise.
+        memory: bytes of the server before, half-way and after.
+        search_s: seconds of one query's search stage in the loop, the median.
+        faiss_s: the same by faiss alone.
+    """
+
+    served: dict[str, Told]
+    looped: dict[str, Told]
+    memory: tuple[int, int, int]
+    search_s: float
+    faiss_s: float
+
+    @property
+    def throughput(self) -> float:
+        """Queries served over queries looped, in the same time."""
+        return _count(self.served) / max(_count(self.looped), 1)
+
+    @property
+    def errors(self) -> list[str]:
+        return [error for told in self.served.values() for error in told.errors]
+
+
 def main() -> None:
     """Make, serve, ask, compare; print as it goes."""
     parser = ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--moments", type=int, default=1_000_000)
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--dir", type=Path, default=None, help="where the library lies, if it is to stay")
+    add_out(parser)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        place = chosen.dir or Path(folder)
-        library = _library(place, chosen.moments)
-        pictures = [_picture(seed) for seed in range(16)]
-        moments = _some_moments(library)
-        served = _served(place / "library", chosen, moments, pictures)
-        looped = _looped(library, chosen.seconds, moments, pictures)
-        _compare(served, looped)
-        _search_alone(library, looped)
+        library = library_of(chosen.dir or Path(folder), chosen.moments)
+        rounds = [_round(library, chosen) for _ in range(chosen.runs)]
+    raw = [{"throughput": it.throughput, "errors": it.errors, "memory": it.memory} for it in rounds]
+    write_result(chosen.out, "serve", list(_figures(rounds)), {"moments": chosen.moments, "runs": raw})
 
 
-def _library(place: Path, num_moments: int) -> Library:
-    directory = place / "library"
-    if (directory / "library.json").exists():
-        return open_library(directory)
-    began = time.perf_counter()
-    place.mkdir(parents=True, exist_ok=True)
-    save_random_weights(place / "encoder.safetensors", "small")
-    library = create_library(directory)
-    footage = place / "footage"
-    footage.mkdir()
-    (footage / "note.txt").write_text("The media of this library were never there.\n")
-    rng = np.random.default_rng(0)
-    with library.writer() as writer:
-        writer.use_encoder(place / "encoder.safetensors")
-        root = writer.catalog.add_root(footage)
-        for first in range(0, num_moments, ROWS_AT_A_TIME):
-            count = min(ROWS_AT_A_TIME, num_moments - first)
-            ids = writer.reserve_media_ids(-(-count // ROWS_OF_MEDIA))
-            writer.publish(_batch(root.id, list(ids), count, rng))
-    _say(f"library of {num_moments} moments made in {time.perf_counter() - began:.0f} s")
-    return open_library(directory)
+def _round(library: Library, chosen: Namespace) -> Round:
+    pictures = [_picture(seed) for seed in range(16)]
+    moments = _some_moments(library)
+    served, memory = _served(library.directory, chosen, moments, pictures)
+    _say(f"memory of the server: {', '.join(f'{it / 1e6:.0f} MB' for it in memory)}")
+    looped = _looped(library, chosen.seconds, moments, pictures)
+    done = Round(served, looped, memory, *_search_alone(library, looped))
+    for name, told in (("served", served), ("looped", looped)):
+        _say(f"{name}: {_count(told)} queries, {sum(len(it.errors) for it in told.values())} errors")
+        for kind, of_kind in told.items():
+            _print_kind(kind, of_kind)
+    _say(f"throughput, served against looped: {done.throughput:.2f}")
+    search_ms, faiss_ms = 1000 * done.search_s, 1000 * done.faiss_s
+    _say(f"search: {search_ms:.1f} ms; faiss: {faiss_ms:.1f} ms; {search_ms / faiss_ms:.2f} times")
+    return done
 
 
-def _batch(root_id: int, ids: list[int], count: int, rng: np.random.Generator) -> Batch:
-    vector = rng.standard_normal((count, 128), dtype=np.float32)
-    vector /= np.linalg.norm(vector, axis=1, keepdims=True)
-    number = np.arange(count)
-    rows = Rows(vector, np.asarray(ids, np.int64)[number // ROWS_OF_MEDIA], number % ROWS_OF_MEDIA * SECOND_US)
-    info = MediaInfo(MediaKind.SOUND, ROWS_OF_MEDIA * SECOND_US, 0, "wav", video=None, audio=AUDIO)
-    return Batch(
-        media=tuple(IndexedMedia(media_id, f"{media_id:032x}", info) for media_id in ids),
-        rows={Modality.AUDIO: rows},
-        files=tuple(
-            FileState(root_id, f"take {media_id}.wav".encode(), 100, 1, State.INDEXED, media_id=media_id)
-            for media_id in ids
-        ),
-    )
+def _count(told: dict[str, Told]) -> int:
+    return sum(len(it.seconds) for it in told.values())
+
+
+def _figures(rounds: list[Round]) -> Iterator[Figure]:
+    yield figure("server, queries in the time over those of a loop", "throughput", [it.throughput for it in rounds])
+    yield figure("server, search stage over FAISS alone", "search", [it.search_s / it.faiss_s for it in rounds])
+    yield figure("server, errors", "errors", [len(it.errors) for it in rounds])
+    for place, name in enumerate(("at the start", "half-way", "at the end")):
+        megabytes = [it.memory[place] / 1e6 for it in rounds]
+        yield figure(f"server, memory {name}, MB", f"memory_{place}", megabytes)
+    for kind, name in (("moment", "a stored moment"), ("picture", "a picture, three requests")):
+        if not all(it.served[kind].seconds for it in rounds):
+            continue  # a time too short for the machine
+        for share, word in ((50, "median"), (95, "95 % within")):
+            taken = [1000 * float(np.percentile(it.served[kind].seconds, share)) for it in rounds]
+            yield figure(f"server, {name}, {word}, ms", f"{kind}_{share}", taken)
 
 
 def _picture(seed: int) -> bytes:
@@ -131,10 +152,12 @@ def _some_moments(library: Library) -> list[Moment]:
     return [Moment(int(it), Modality.AUDIO, int(rng.integers(last)) * SECOND_US) for it in ids]
 
 
-def _served(directory: Path, chosen: Namespace, moments: list[Moment], pictures: list[bytes]) -> dict[str, Told]:
-    """Let clients ask a server; prints its memory."""
+def _served(
+    directory: Path, chosen: Namespace, moments: list[Moment], pictures: list[bytes]
+) -> tuple[dict[str, Told], tuple[int, int, int]]:
+    """Let clients ask a server; its memory before, half-way and after."""
     told = {"moment": Told(), "picture": Told()}
-    with _server(directory) as (process, port):
+    with server(directory) as (process, port):
         _ask_for(port, 2.0, told={"moment": Told(), "picture": Told()}, moments=moments, pictures=pictures, seed=99)
         before = resident_bytes(process.pid)
         threads = [
@@ -154,23 +177,7 @@ def _served(directory: Path, chosen: Namespace, moments: list[Moment], pictures:
             thread.join()
         time.sleep(1)
         after = resident_bytes(process.pid)
-    _say(f"memory of the server: {before / 1e6:.0f} MB, {middle / 1e6:.0f} MB, {after / 1e6:.0f} MB")
-    return told
-
-
-@contextmanager
-def _server(directory: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    command = [sys.executable, "-m", "avsearch", "serve", "--library", directory, "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        assert process.stdout is not None
-        port = int(process.stdout.readline().rstrip("/\n").rpartition(":")[2])
-        while _request(http.client.HTTPConnection("127.0.0.1", port), "GET", "/health/ready")[0] != 200:
-            time.sleep(0.2)
-        try:
-            yield process, port
-        finally:
-            process.terminate()
-            process.wait()
+    return told, (before, middle, after)
 
 
 def _ask_for(
@@ -197,32 +204,24 @@ def _ask_for(
 
 
 def _search_with(connection: http.client.HTTPConnection, picture: bytes) -> dict:
-    status, body = _request(connection, "POST", "/v1/uploads", picture)
+    status, body = request(connection, "POST", "/v1/uploads", picture)
     if status != 201:
         raise ValueError(f"upload: {status} {body[:200]!r}")
     upload_id = json.loads(body)["upload_id"]
     answer = _search(connection, {"upload_id": upload_id})
-    _request(connection, "DELETE", f"/v1/uploads/{upload_id}")
+    request(connection, "DELETE", f"/v1/uploads/{upload_id}")
     return answer
 
 
 def _search(connection: http.client.HTTPConnection, term: dict) -> dict:
     asked = json.dumps({"find": "audio", "terms": [term], "k": HITS}).encode()
-    status, body = _request(connection, "POST", "/v1/search", asked)
+    status, body = request(connection, "POST", "/v1/search", asked)
     if status != 200:
         raise ValueError(f"search: {status} {body[:200]!r}")
     answer = json.loads(body)
     if len(answer["hits"]) != HITS:
         raise ValueError(f"{len(answer['hits'])} hits")
     return answer
-
-
-def _request(
-    connection: http.client.HTTPConnection, method: str, path: str, body: bytes | None = None
-) -> tuple[int, bytes]:
-    connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
-    answer = connection.getresponse()
-    return answer.status, answer.read()
 
 
 def _looped(library: Library, seconds: float, moments: list[Moment], pictures: list[bytes]) -> dict[str, Told]:
@@ -249,16 +248,6 @@ def _looped(library: Library, seconds: float, moments: list[Moment], pictures: l
     return told
 
 
-def _compare(served: dict[str, Told], looped: dict[str, Told]) -> None:
-    counts = []
-    for name, told in (("served", served), ("looped", looped)):
-        counts.append(sum(len(it.seconds) for it in told.values()))
-        _say(f"{name}: {counts[-1]} queries, {sum(len(it.errors) for it in told.values())} errors")
-        for kind, of_kind in told.items():
-            _print_kind(kind, of_kind)
-    _say(f"throughput, served against looped: {counts[0] / max(counts[1], 1):.2f}")
-
-
 def _print_kind(kind: str, told: Told) -> None:
     if not told.seconds:
         return
@@ -269,26 +258,19 @@ def _print_kind(kind: str, told: Told) -> None:
         _say(f"  error: {error}")
 
 
-def _search_alone(library: Library, looped: dict[str, Told]) -> None:
-    """The search stage, copies hidden, against faiss's flat index of the same vectors, one query at a time."""
-    faiss = load_faiss()
-    rows = library.view(Modality.AUDIO).segments[Modality.AUDIO]
-    index = faiss.IndexFlatIP(rows[0].dim)
+def _search_alone(library: Library, looped: dict[str, Told]) -> tuple[float, float]:
+    """The search stage, copies hidden, and faiss's flat index of the same vectors, one query at a time."""
+    index, query = _flat(library.view(Modality.AUDIO).segments[Modality.AUDIO])
+    raw_s = float(np.median([seconds_of(lambda: index.search(query, HITS)) for _ in range(50)]))
+    stage_s = float(np.median([it for told in looped.values() for it in told.stages.get("search_s", [])]))
+    return stage_s, raw_s
+
+
+def _flat(rows: Sequence[Rows]) -> tuple[Any, NDArray[np.float32]]:
+    index = load_faiss().IndexFlatIP(rows[0].dim)
     for some in rows:
         index.add(np.ascontiguousarray(some.vector, np.float32))
-    query = np.ascontiguousarray(rows[0].vector[:1], np.float32)
-    raw_s = _median_of(lambda: index.search(query, HITS))
-    stage_s = float(np.median([it for told in looped.values() for it in told.stages.get("search_s", [])]))
-    _say(f"search: {1000 * stage_s:.1f} ms; faiss: {1000 * raw_s:.1f} ms; {stage_s / raw_s:.2f} times")
-
-
-def _median_of(work: Callable[[], tuple[NDArray[np.float32], NDArray[np.int64]]]) -> float:
-    took = []
-    for _ in range(50):
-        began = time.perf_counter()
-        work()
-        took.append(time.perf_counter() - began)
-    return float(np.median(took))
+    return index, np.ascontiguousarray(rows[0].vector[:1], np.float32)
 
 
 def _say(line: str) -> None:

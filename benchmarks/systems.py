@@ -2,10 +2,10 @@
 
 Usage, with nothing beside it on the machine (it takes three hours at five minutes a system):
 
-    python benchmarks/systems.py DATA OUT [--minutes 5] [--vgg16 CHECKPOINT]
+    python -m benchmarks.systems DATA FOLDER [--minutes 5] [--vgg16 CHECKPOINT]
 
 DATA holds manifest.csv (path, split, class, photo, recordings) and its clips. What is done is not done again: a run
-that was cut off goes on with the same command. OUT/table.md has the table.
+that was cut off goes on with the same command. FOLDER/table.md has the table.
 """
 
 from __future__ import annotations
@@ -15,10 +15,13 @@ import json
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from avsearch.bench.figure import Figure, figure
+from benchmarks.result import add_out, write_result
 
 SEEDS = (0, 1, 2)
 LABELS = ("--label-column", "class", "--group", "photo,recordings")
@@ -117,23 +120,27 @@ def main() -> None:
     """Train, measure and print what is not there yet."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, metavar="DATA")
-    parser.add_argument("out", type=Path, metavar="OUT")
+    parser.add_argument("folder", type=Path, metavar="FOLDER")
     parser.add_argument("--minutes", type=float, default=5.0, help="of training a system (default: 5)")
     keys = [system.key for system in SYSTEMS]
     parser.add_argument("--only", nargs="+", choices=keys, default=keys, help="these rows (default: all)")
     parser.add_argument(
         "--vgg16", type=Path, help="an ImageNet checkpoint of torchvision's VGG16, for two more rows"
     )
+    add_out(parser)
     given = parser.parse_args()
-    given.out.mkdir(parents=True, exist_ok=True)
-    bench = Bench(given.data, given.out, given.minutes)
+    given.folder.mkdir(parents=True, exist_ok=True)
+    bench = Bench(given.data, given.folder, given.minutes)
     rows: list[str] = []
+    figures: list[Figure] = []
     for system in (it for it in SYSTEMS if it.key in given.only):
         trained = [bench.train(system, seed) for seed in system.seeds]
         rows.append(row(label(system, bench), trained, bench.measure))
+        figures += figures_of(label(system, bench), trained, bench)
         if system.key in BY_LIBRARY:
             rows.append(row(f"{label(system, bench)}, library", trained[:1], bench.measure_library))
         publish(rows, bench)
+    write_result(given.out, "systems", figures, {"minutes": given.minutes})
     if given.vgg16 is not None:
         publish(rows + [row(name, [weights], bench.measure) for name, weights in vgg16(bench, given.vgg16)], bench)
 
@@ -166,6 +173,13 @@ def row(name: str, trained: Sequence[Path], measure: Callable[[Path, str], dict[
         mean_of(accuracy, ".3f"),
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def figures_of(name: str, trained: Sequence[Path], bench: Bench) -> Iterator[Figure]:
+    """nDCG@30 of each direction over the seeds."""
+    found = [scores(bench.measure(weights, "test")) for weights in trained]
+    for what, values in zip((*DIRECTIONS, "cross-modal mean"), zip(*found, strict=True), strict=True):
+        yield figure(f"{name}, {what}, nDCG@30, test", f"{name} {what}", values)
 
 
 def label(system: System, bench: Bench) -> str:

@@ -2,7 +2,7 @@
 
 Nothing is decoded: the files are entered into the catalog as if they had been indexed. Usage:
 
-    python benchmarks/unchanged_10k.py [--files 10000] [--runs 5] [--database postgresql://USER@HOST/DATABASE]
+    python -m benchmarks.unchanged_10k [--files 10000] [--runs 5] [--database postgresql://USER@HOST/DATABASE]
 """
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ from pathlib import Path
 import numpy as np
 import xxhash
 
+from avsearch.bench.figure import figure
 from avsearch.catalog import Coverage, FileState, IndexedMedia, NewEncoder, Publication, State
 from avsearch.library import create_library
 from avsearch.moments import AudioStream, MediaInfo, MediaKind, Modality
+from benchmarks.result import add_out, write_result
 
 RATE_HZ = 8000
 SOUND = MediaInfo(
@@ -37,6 +39,7 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=10_000)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--database", default=None, help="of the catalog; by default an SQLite file")
+    add_out(parser)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         footage, library = Path(folder, "footage"), Path(folder, "library")
@@ -45,6 +48,8 @@ def main() -> None:
         times = [timed_run(footage, library, given.files) for _ in range(given.runs)]
     spread = ", ".join(f"{seconds:.2f}" for seconds in times)
     sys.stdout.write(f"{given.files} unchanged files: {statistics.median(times):.2f} s (median of {spread})\n")
+    told = figure(f"indexing {given.files:,} unchanged files, whole command, s", "seconds", times)
+    write_result(given.out, "unchanged", [told], {"runs": times})
 
 
 def make_sounds(footage: Path, count: int) -> list[Path]:

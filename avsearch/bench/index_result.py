@@ -121,6 +121,7 @@ class IndexBenchmark:
         cores = self.machine.num_cores
         quantities: list[tuple[str, str, Callable[[IndexRun], float]]] = [
             ("wall, s", "wall_s", lambda run: run.wall_s),
+            ("files a second", "files_per_s", lambda run: run.num_files / run.wall_s),
             ("times real time", "times_real_time", lambda run: run.times_real_time),
             ("decode CPU, s", "decode_cpu_s", lambda run: run.decode_cpu_s),
             ("embed CPU, s", "embed_cpu_s", lambda run: run.embed_cpu_s),

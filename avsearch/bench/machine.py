@@ -14,6 +14,7 @@ import torch
 
 from avsearch.cores import num_cores
 from avsearch.media.measured import ffmpeg_version
+from avsearch.vectors.backend import faiss_wheels
 
 PACKAGES = ("avsearch", "torch", "numpy")
 _MODEL_NAME = re.compile(r"^model name\s*:\s*(.+)$", re.MULTILINE)
@@ -56,7 +57,7 @@ def this_machine() -> Machine:
     Raises:
         MediaError: ffmpeg is missing.
     """
-    packages = {name: version(name) for name in PACKAGES}
+    packages = {name: version(name) for name in PACKAGES} | faiss_wheels()
     return Machine(
         cpu=_cpu_model(),
         num_cores=num_cores(),

@@ -10,23 +10,15 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
-
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.progress import Progress as RichProgress
-from rich.table import Table
+from typing import TYPE_CHECKING, Any, TextIO
 
 from avsearch.errors import AvsearchError
 from avsearch.moments import Failed, Progress
 from avsearch.remote import address
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
 
 PLAIN_EVERY_S = 10.0
 FAILURES_SHOWN = 20
@@ -78,6 +70,9 @@ def print_table(
 
     Paths are never cut where the output is piped.
     """
+    from rich.console import Console  # here and below: not every command draws
+    from rich.table import Table
+
     stream = to or sys.stdout
     table = Table(box=None, pad_edge=False, header_style="bold", show_header=any(columns))
     for column in columns:
@@ -150,6 +145,10 @@ def shown_progress() -> Iterator[Progress]:
     if not sys.stderr.isatty():
         yield _Lines()
         return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as RichProgress
+
     columns = (
         TextColumn("{task.description:<8}"),
         BarColumn(),

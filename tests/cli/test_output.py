@@ -125,3 +125,13 @@ def test_nothing_is_said_when_nothing_failed(capsys):
 )
 def test_figures_read_as_people_write_them(text, expected):
     assert text == expected
+
+
+def test_what_draws_is_not_loaded_by_commands_that_draw_nothing():
+    program = (
+        "import sys; from avsearch.cli import output; import avsearch.cli\n"
+        "with output.shown_progress() as progress: progress.stage('read', 1, 'file')\n"
+        "print('rich' in sys.modules); output.print_table(['a'], [['b']]); print('rich' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("False\na\nb\nTrue\n", "read: 1 file\n")
