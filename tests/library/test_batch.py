@@ -43,7 +43,7 @@ def batches(draw):
     rows = {it: rows_of(*draw(st.lists(st.sampled_from(ids), max_size=4))) for it in Modality} if ids else {}
     known = {content: number for number, content in enumerate("abcd", start=1) if draw(st.booleans())}
     covered = {number for number in known.values() if draw(st.booleans())}
-    files = tuple(file_of(f"file{one.id}", one.id) for one in media) + (file_of("copy", 99),)
+    files = (*(file_of(f"file{one.id}", one.id) for one in media), file_of("copy", 99))
     return Batch(media=media, rows=rows, files=files, labels={1: ("old",)}), known, covered
 
 

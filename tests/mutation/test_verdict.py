@@ -48,7 +48,7 @@ def test_an_explanation_of_something_else_is_no_explanation_and_a_complaint_itse
 @pytest.mark.parametrize("status", ["killed", "timeout"])
 def test_an_explanation_of_what_is_noticed_by_now_is_a_complaint(status):
     (complaint,) = complaints([mutant(status, "")], read_explained(ENTRY))
-    assert "remove it" in complaint
+    assert "explain it no more" in complaint
 
 
 def test_an_explanation_needs_a_reason_and_stands_once():

@@ -1,8 +1,8 @@
 """What `make mutation` says at its end: per module, how many mutants there were and what became of them.
 
-mutmut changes the code in one place at a time and runs the tests that reach it. A mutant that no test notices is either
-a gap in the tests or no change at all; `explained.toml` holds the second kind, each with its reason. Anything else that
-survives fails the command, and so does an explanation of a mutant that is no longer there or is noticed by now.
+mutmut changes the code in one place at a time and runs the tests that reach it. A mutant that no test notices is a
+gap in the tests or no change at all; `explained.toml` holds the second kind, each with its reason. Anything else
+that survives fails the command, and so does an explanation of a mutant that is gone, or is noticed by now.
 """
 
 import sys
@@ -50,13 +50,13 @@ def complaints(mutants: Iterable[Mutant], explained: Mapping[tuple[str, str], st
     all_mutants = list(mutants)
     survivors = [mutant for mutant in all_mutants if mutant.status not in NOTICED]
     found = [
-        f"{mutant.module}.{mutant.function} ({mutant.status}): write a test that fails, or explain it\n{mutant.change}"
+        f"{mutant.module}.{mutant.function} ({mutant.status}): needs a test, or a reason\n{mutant.change}"
         for mutant in survivors
         if mutant.place not in explained
     ]
     stale = explained.keys() - {mutant.place for mutant in survivors}
     return found + [
-        f"{function}: explained, and no survivor: remove it\n{change}" for function, change in sorted(stale)
+        f"{function}: no survivor, so explain it no more\n{change}" for function, change in sorted(stale)
     ]
 
 
@@ -102,8 +102,8 @@ def read_mutants() -> list[Mutant]:
 def main() -> int:
     mutants, explained = read_mutants(), read_explained(EXPLAINED.read_text())
     found = complaints(mutants, explained)
-    print("\n".join(table(mutants, explained)))
-    print("".join(f"\n{complaint}\n" for complaint in found), end="", file=sys.stderr)
+    sys.stdout.write("\n".join(table(mutants, explained)) + "\n")
+    sys.stderr.write("".join(f"\n{complaint}\n" for complaint in found))
     return min(len(found), 1) if mutants else 1
 
 
