@@ -61,7 +61,7 @@ coverage: $(QUALITY)
 	@.venv/bin/coverage report
 
 mutation: $(QUALITY)
-	@.venv/bin/mutmut run --max-children 2
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 .venv/bin/mutmut run --max-children 2
 	@.venv/bin/python -m tests.mutation.verdict
 
 test-random: $(QUALITY)
