@@ -13,9 +13,13 @@ export PYTHON
 
 INSTALLED := .venv/.installed-$(EXTRA)
 TOOLS := .venv/.installed-tools
+QUALITY := .venv/.installed-quality
+
+RUNS ?= 20
+SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo bench test lint test-slow check-long clean system postgres browser
+.PHONY: help setup demo bench test lint test-slow check-long clean coverage mutation test-random system postgres browser
 
 help:
 	@echo "make demo        make a small collection, train on it, index, search and evaluate it, in ./$(DEMO_DIR)"
@@ -23,6 +27,9 @@ help:
 	@echo "make lint        the first four of them"
 	@echo "make test-slow   the tests that make test leaves out because they take minutes; .ci/run runs both"
 	@echo "make check-long  those and the longest ones, with 100 kills at random instants instead of 10"
+	@echo "make coverage    all but the longest tests, and which branches of the code they leave out; fails under 90 %"
+	@echo "make mutation    changes of the code that the tests must notice; what they do not is explained, or a failure"
+	@echo "make test-random the tests of make test in RUNS=$(RUNS) random orders, from SEED=$(SEED) on"
 	@echo "make setup       what the others need: ./.venv with avsearch in it, and ffmpeg"
 	@echo "make bench       measure everything that docs/benchmarks.md reports, in ./$(BENCH_DIR): 45 minutes with nothing beside"
 	@echo "make postgres    a PostgreSQL server for the tests that need one; make test leaves them out without it"
@@ -50,11 +57,31 @@ lint: $(TOOLS)
 test-slow: $(TOOLS)
 	@.venv/bin/python -m pytest -m "slow and not long" --numprocesses auto --maxprocesses 4 --dist loadfile
 
-check-long: $(TOOLS)
+check-long: $(QUALITY)
 	@AVSEARCH_KILLS=100 .venv/bin/python -m pytest -m slow
+	@$(MAKE) mutation
+	@$(MAKE) test-random RUNS=1 SEED=$$(date +%y%j)
+
+coverage: $(QUALITY)
+	@.venv/bin/coverage erase
+	@.venv/bin/coverage run -m pytest -m "not long" --numprocesses auto --maxprocesses 4 --dist loadfile
+	@.venv/bin/coverage combine --quiet
+	@.venv/bin/coverage report
+
+mutation: $(QUALITY)
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 .venv/bin/mutmut run --max-children 2
+	@.venv/bin/python -m tests.mutation.verdict
+
+test-random: $(QUALITY)
+	@last=$$(($(SEED) + $(RUNS) - 1)); for seed in $$(seq $(SEED) $$last); do \
+		echo "Order $$seed of $$last; the same again: make test-random RUNS=1 SEED=$$seed"; \
+		.venv/bin/python -m pytest -m "not slow" --numprocesses auto --maxprocesses 8 --dist loadfile \
+			--random-order --random-order-seed=$$seed || exit 1; \
+	done
 
 clean:
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache mutants
+	rm -f .coverage .coverage.*
 	find avsearch indexer trainer migrations tests -name __pycache__ -prune -exec rm -rf {} +
 
 system:
@@ -71,3 +98,6 @@ $(INSTALLED): pyproject.toml constraints.txt | system
 
 $(TOOLS): $(INSTALLED)
 	@bash .ci/setup.sh tools
+
+$(QUALITY): $(TOOLS)
+	@bash .ci/setup.sh quality

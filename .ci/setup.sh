@@ -9,6 +9,7 @@ main() {
         "system ") require_ffmpeg ;;
         "package cpu" | "package gpu") install_package "$2" ;;
         "tools ") install_tools ;;
+        "quality ") install_quality ;;
         "postgres ") require_postgres ;;
         "browser ") require_browser ;;
         *) fail "EXTRA is cpu or gpu." ;;
@@ -55,6 +56,12 @@ install_tools() {
     if [ -e .venv/.installed-cpu ]; then groups+=(--group milvus); fi  # milvus-lite brings faiss-cpu
     pip_install 'pip>=25.1' && pip_install "${groups[@]}" || fail "The test tools could not be installed."
     touch .venv/.installed-tools
+}
+
+install_quality() {
+    say "Installing what tests the tests into .venv."
+    pip_install --group quality || fail "What tests the tests could not be installed."
+    touch .venv/.installed-quality
 }
 
 make_venv() {

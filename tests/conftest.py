@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.milvus_server import running_milvus
 from tests.object_store import running_store
@@ -12,9 +13,16 @@ from tests.postgres import new_database, running_server
 
 MOST_BYTES = 12 << 30  # of memory that a process of the tests may write to
 
+# How long an example takes says how busy the machine is.
+settings.register_profile("any pace", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
 
 def pytest_configure():
-    """A test that would take all memory fails under its own name, instead of ending whatever the system picks."""
+    """No example is held to a time.
+
+    A test that would take all memory fails under its own name, instead of ending whatever the system picks.
+    """
+    settings.load_profile("any pace")
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     most = MOST_BYTES if hard == resource.RLIM_INFINITY else min(MOST_BYTES, hard)
     resource.setrlimit(resource.RLIMIT_DATA, (most, hard))

@@ -8,8 +8,10 @@ from sqlalchemy import event
 
 from avsearch.catalog import CatalogWriter, find_database, write_session
 from avsearch.catalog.migrate import create_catalog
-from benchmarks.catalog_100k import COMMIT_SIZE, LIBRARY_ID, changes, fill, questions
+from benchmarks import catalog_100k
+from benchmarks.catalog_100k import LIBRARY_ID, changes, fill, questions
 
+COMMIT_SIZE, FOLDER_SIZE = catalog_100k.COMMIT_SIZE // 4, catalog_100k.FOLDER_SIZE // 4
 SMALL, LARGE = 2 * COMMIT_SIZE, 8 * COMMIT_SIZE  # media
 GRAIN = 100  # steps from one look to the next
 OF_ONE_FOLDER = {"files at a path", "files at a folder", "select: under a folder", "remove a folder"}
@@ -48,7 +50,9 @@ def steps_of_each(folder: Path, num_media: int):
     return found
 
 
-def test_work_grows_no_faster_than_the_catalog_and_for_one_folder_not_at_all(tmp_path):
+def test_work_grows_no_faster_than_the_catalog_and_for_one_folder_not_at_all(tmp_path, monkeypatch):
+    monkeypatch.setattr(catalog_100k, "COMMIT_SIZE", COMMIT_SIZE)
+    monkeypatch.setattr(catalog_100k, "FOLDER_SIZE", FOLDER_SIZE)
     small, large = steps_of_each(tmp_path / "small", SMALL), steps_of_each(tmp_path / "large", LARGE)
     assert max(small.values()) > 100 * SMALL / 10  # the counter counts
     allowed = {name: (1 if name in OF_ONE_FOLDER else LARGE / SMALL) for name in small}
