@@ -12,7 +12,7 @@ INSTALLED := .venv/.installed-$(EXTRA)
 TOOLS := .venv/.installed-tools
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint test-slow check-long clean system postgres browser
+.PHONY: help setup demo test lint test-slow check-long clean docs system postgres browser
 
 help:
 	@echo "make demo        make a small collection, train on it, index, search and evaluate it, in ./$(DEMO_DIR)"
@@ -20,6 +20,7 @@ help:
 	@echo "make lint        the first four of them"
 	@echo "make test-slow   the tests that make test leaves out because they take minutes; .ci/run runs both"
 	@echo "make check-long  those and the longest ones, with 100 kills at random instants instead of 10"
+	@echo "make docs        the site of these pages, in ./site"
 	@echo "make setup       what the others need: ./.venv with avsearch in it, and ffmpeg"
 	@echo "make postgres    a PostgreSQL server for the tests that need one; make test leaves them out without it"
 	@echo "make browser     Chromium for the tests of the page; they are left out without it"
@@ -45,8 +46,12 @@ test-slow: $(TOOLS)
 check-long: $(TOOLS)
 	@AVSEARCH_KILLS=100 .venv/bin/python -m pytest -m slow
 
+docs: $(TOOLS)
+	@NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs build --strict --quiet
+	@echo "The site: site/index.html"
+
 clean:
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find avsearch indexer trainer migrations tests -name __pycache__ -prune -exec rm -rf {} +
 
 system:
