@@ -174,6 +174,9 @@ def test_every_public_name_is_there_and_described():
     for name in avsearch.__all__:
         assert getattr(avsearch, name) is not None
         assert name in dir(avsearch)
+    assert sorted(
+        re.findall(r"^::: avsearch\.(\w+)$", (DOCS / "reference.md").read_text(), re.MULTILINE)
+    ) == sorted(avsearch.__all__)
     jobs = [name for name in avsearch.__all__ if name.islower() and not name.startswith("parse_")]
     assert [name for name in jobs if f"`{name}(" not in page] == []
 
