@@ -12,15 +12,15 @@ INSTALLED := .venv/.installed-$(EXTRA)
 TOOLS := .venv/.installed-tools
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint test-slow check-long clean docs system postgres browser
+.PHONY: help setup demo test lint test-slow check-long clean system postgres browser
 
 help:
 	@echo "make demo        make a small collection, train on it, index, search and evaluate it, in ./$(DEMO_DIR)"
 	@echo "make test        every check: format, lint, types, imports, tests"
 	@echo "make lint        the first four of them"
+	@echo "make docs        the pages of docs/ as a site, in ./site"
 	@echo "make test-slow   the tests that make test leaves out because they take minutes; .ci/run runs both"
 	@echo "make check-long  those and the longest ones, with 100 kills at random instants instead of 10"
-	@echo "make docs        the site of these pages, in ./site"
 	@echo "make setup       what the others need: ./.venv with avsearch in it, and ffmpeg"
 	@echo "make postgres    a PostgreSQL server for the tests that need one; make test leaves them out without it"
 	@echo "make browser     Chromium for the tests of the page; they are left out without it"
@@ -40,19 +40,21 @@ test: $(TOOLS)
 lint: $(TOOLS)
 	@.venv/bin/python -m pytest tests/quality -m "not slow"
 
+.PHONY: docs
+docs: $(TOOLS)
+	@NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs build --strict --quiet
+	@echo "The site: site/index.html"
+
 test-slow: $(TOOLS)
 	@.venv/bin/python -m pytest -m "slow and not long" --numprocesses auto --maxprocesses 4 --dist loadfile
 
 check-long: $(TOOLS)
 	@AVSEARCH_KILLS=100 .venv/bin/python -m pytest -m slow
 
-docs: $(TOOLS)
-	@NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs build --strict --quiet
-	@echo "The site: site/index.html"
-
 clean:
-	rm -rf .venv build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find avsearch indexer trainer migrations tests -name __pycache__ -prune -exec rm -rf {} +
+	rm -rf site
 
 system:
 	@bash .ci/setup.sh system
