@@ -104,7 +104,7 @@ def test_the_quick_start_goes_from_footage_to_a_report(folder, shell):
         few = " --steps 2 --batch-size 2" if command.startswith("avsearch train") else ""
         told = [shape(line) for line in run(command + few, everything=True).splitlines()]
         for line in shown:
-            if not re.match(r" +\d|train: |\.\.\.$|The sound comes", line):  # as the clips are
+            if not re.match(r" +\d|\.\.\.$|The sound comes", line):  # as the clips are
                 assert shape(line) in told, f"{command}\n{line}"
     assert Path("report/report.html").stat().st_size > 10_000
     assert Path("map.png").read_bytes().startswith(b"\x89PNG")
