@@ -25,6 +25,7 @@ help:
 	@echo "make demo        make a small collection, train on it, index, search and evaluate it, in ./$(DEMO_DIR)"
 	@echo "make test        every check: format, lint, types, imports, tests"
 	@echo "make lint        the first four of them"
+	@echo "make docs        the pages of docs/ as a site, in ./site"
 	@echo "make test-slow   the tests that make test leaves out because they take minutes; .ci/run runs both"
 	@echo "make check-long  those and the longest ones, with 100 kills at random instants instead of 10"
 	@echo "make coverage    all but the longest tests, and which branches of the code they leave out; fails under 90 %"
@@ -53,6 +54,11 @@ test: $(TOOLS)
 
 lint: $(TOOLS)
 	@.venv/bin/python -m pytest tests/quality -m "not slow"
+
+.PHONY: docs
+docs: $(TOOLS)
+	@NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs build --strict --quiet
+	@echo "The site: site/index.html"
 
 test-slow: $(TOOLS)
 	@.venv/bin/python -m pytest -m "slow and not long" --numprocesses auto --maxprocesses 4 --dist loadfile
@@ -83,6 +89,7 @@ clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache mutants
 	rm -f .coverage .coverage.*
 	find avsearch indexer trainer migrations tests -name __pycache__ -prune -exec rm -rf {} +
+	rm -rf site
 
 system:
 	@bash .ci/setup.sh system

@@ -23,6 +23,11 @@ DOCS = Path(__file__).parents[1] / "docs"
 def folder(tmp_path, monkeypatch):
     """The folder that the pages speak of."""
     monkeypatch.chdir(tmp_path)
+    return filled(tmp_path)
+
+
+def filled(tmp_path):
+    """The current folder, with a picture, a sound, three films with a manifest, and weights."""
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (72, 96, 3), dtype=np.uint8)).save("still.jpg")
     write_wav(tmp_path / "tone.wav", tones(2.5))
     Path("footage").mkdir()
@@ -39,8 +44,8 @@ def blocks(page, language):
     return re.findall(rf"```{language}\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)
 
 
-def run(line):
-    """One command as the page shows it; `cat FILE |` before it is its input."""
+def run(line, *, everything=False):
+    """One command as the page shows it; `cat FILE |` before it is its input. Its results, or all that it says."""
     from avsearch.cli import app
 
     piped, _, command = line.rpartition(" | ")
@@ -49,7 +54,7 @@ def run(line):
     assert words[0] == "avsearch"
     done = CliRunner().invoke(app, words[1:], input=given)
     assert done.exit_code == 0, f"{line}\n{done.output}"
-    return done.stdout
+    return done.output if everything else done.stdout
 
 
 def test_the_commands_of_the_search_page_do_what_they_say(folder):
@@ -169,6 +174,9 @@ def test_every_public_name_is_there_and_described():
     for name in avsearch.__all__:
         assert getattr(avsearch, name) is not None
         assert name in dir(avsearch)
+    assert sorted(
+        re.findall(r"^::: avsearch\.(\w+)$", (DOCS / "reference.md").read_text(), re.MULTILINE)
+    ) == sorted(avsearch.__all__)
     jobs = [name for name in avsearch.__all__ if name.islower() and not name.startswith("parse_")]
     assert [name for name in jobs if f"`{name}(" not in page] == []
 

@@ -29,6 +29,19 @@ def build_app(services: Services) -> ASGIApp:
 
 def build_api(services: Services) -> FastAPI:
     """The routes, and the OpenAPI document of them."""
+    api = _routes()
+    api.state.services = services
+    api.state.page = page.read_page()
+    answer_errors(api)
+    return api
+
+
+def api_document() -> dict[str, Any]:
+    """The OpenAPI document, which is the same whatever is served."""
+    return _routes().openapi()
+
+
+def _routes() -> FastAPI:
     api = FastAPI(
         title="avsearch",
         version=API_VERSION,
@@ -39,11 +52,8 @@ def build_api(services: Services) -> FastAPI:
         redirect_slashes=False,
         dependencies=[Depends(note_route)],
     )
-    api.state.services = services
-    api.state.page = page.read_page()
     for part in (search, uploads, media, library, health, page):
         api.include_router(part.router)
-    answer_errors(api)
     _secure(api)
     return api
 
