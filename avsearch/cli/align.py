@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from avsearch.cli.evaluate import ManifestFile
-from avsearch.cli.options import DeviceOption
+from avsearch.cli.options import DeviceOption, ManifestNeeded, WeightsOut, cache_option
 from avsearch.cli.output import counted, list_failures, print_path, say, shown_progress
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ Models = Annotated[
         metavar="MODEL",
     ),
 ]
-Out = Annotated[Path, typer.Option("--out", metavar="MODEL", help="Weights file to write.")]
 Components = Annotated[
     int, typer.Option("--components", metavar="N", min=1, help="Length of the vectors, or less if there are fewer.")
 ]
@@ -38,25 +36,18 @@ Ridge = Annotated[
         show_default="what suits split=val best, or 0.3 without it",
     ),
 ]
-Cache = Annotated[
-    Path | None,
-    typer.Option(
-        "--cache",
-        metavar="DIR",
-        help="Folder for decoded clips, which training runs may share.",
-        show_default="cache, beside --out",
-    ),
-]
+Cache = Annotated[Path | None, cache_option("cache, beside --out")]
 
 
 def align(
     models: Models,
-    manifest: ManifestFile,
-    out: Out,
+    *,
+    manifest: ManifestNeeded,
     components: Components = COMPONENTS,
     ridge: Ridge = None,
     cache: Cache = None,
     device: DeviceOption = "auto",
+    out: WeightsOut,
 ) -> None:
     """Bring trained networks' pictures and sounds into one space.
 

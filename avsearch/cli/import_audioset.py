@@ -14,13 +14,15 @@ Segments = Annotated[
     Path, typer.Argument(help="A list of segments, such as eval_segments.csv.", metavar="CSV", show_default=False)
 ]
 OntologyOption = Annotated[Path, typer.Option("--ontology", metavar="JSON", help="AudioSet's ontology.json.")]
-ClipsOption = Annotated[
+FolderOption = Annotated[
     Path,
     typer.Option(
-        "--clips", metavar="DIR", help="The clips, named YTID, YTID_START or YTID_START_END, to any depth."
+        "--folder",
+        metavar="DIR",
+        help="Folder of the clips, to any depth; their names are YTID, YTID_START or YTID_START_END.",
     ),
 ]
-OutOption = Annotated[Path, typer.Option("--out", metavar="MANIFEST", help="The manifest to write.")]
+OutOption = Annotated[Path, typer.Option("--out", metavar="CSV", help="Manifest to write.")]
 Instruments = Annotated[
     bool,
     typer.Option("--instruments", help="Only clips with one of the 110 classes of AudioSet-Instruments."),
@@ -30,7 +32,7 @@ SplitOption = Annotated[
     typer.Option(
         "--split",
         metavar="NAME",
-        help="The split of all rows.",
+        help="Split of all rows that are written.",
         show_default="test for a list whose name begins with eval, else train",
     ),
 ]
@@ -38,18 +40,19 @@ SplitOption = Annotated[
 
 def audioset(
     segments: Segments,
-    ontology: OntologyOption,
-    clips: ClipsOption,
-    out: OutOption,
-    instruments: Instruments = False,
+    *,
     split: SplitOption = None,
+    ontology: OntologyOption,
+    folder: FolderOption,
+    instruments: Instruments = False,
+    out: OutOption,
 ) -> None:
     """Make a manifest of AudioSet clips that lie on this machine.
 
     Labels are the names of the classes, their ids stand in a column of their own. Segments without a clip in the
     folder are counted and left out.
 
-    Example: avsearch import audioset eval_segments.csv --ontology ontology.json --clips clips --out eval.csv
+    Example: avsearch import audioset eval_segments.csv --ontology ontology.json --folder clips --out eval.csv
     """
     from avsearch import audioset as lists
     from avsearch import media
@@ -59,10 +62,10 @@ def audioset(
     wanted = lists.read_segments(segments)
     if instruments:
         wanted = lists.with_any(wanted, known.below(lists.INSTRUMENT_ROOTS))
-    found, absent = lists.found_clips(wanted, media.media_files([clips]), clips)
+    found, absent = lists.found_clips(wanted, media.media_files([folder]), folder)
     if not found:
         raise ManifestError(
-            f"{clips}: holds none of the {counted(len(wanted), 'segment')}.",
+            f"{folder}: holds none of the {counted(len(wanted), 'segment')}.",
             hint="Name the clips YTID.mp4 or YTID_START.mp4.",
         )
     split = split or ("test" if segments.name.startswith("eval") else "train")

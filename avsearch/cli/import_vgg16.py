@@ -7,15 +7,15 @@ from typing import Annotated
 
 import typer
 
+from avsearch.cli.options import WeightsOut
 from avsearch.cli.output import print_line, shell_line
 
 CheckpointArgument = Annotated[
     Path, typer.Argument(help="torchvision's VGG16: a .pth file, or .safetensors.", metavar="CHECKPOINT")
 ]
-Out = Annotated[Path, typer.Option("--out", metavar="FILE", help="The weights file that is written.")]
 
 
-def vgg16(checkpoint: CheckpointArgument, out: Out) -> None:
+def vgg16(checkpoint: CheckpointArgument, *, out: WeightsOut) -> None:
     """Make a weights file of torchvision's VGG16.
 
     It learnt ImageNet's labels. The checkpoint has to be there: nothing is downloaded. The encoder sees pictures

@@ -44,11 +44,12 @@ Model = Annotated[
 
 def localize(
     image: PictureArgument,
-    out: Out,
     sound: SoundArgument = None,
+    *,
     model: Model = None,
     library: LibraryOption = None,
     device: DeviceOption = "auto",
+    out: Out,
     as_json: JsonOption = False,
 ) -> None:
     """Show where in a picture a sound comes from.

@@ -113,12 +113,12 @@ def query(
     exclude_self: ExcludeSelf = False,
     duplicates: Duplicates = False,
     exact: Exact = False,
+    library: LibraryOption = None,
+    device: SearchDeviceOption = "auto",
     html: Html = None,
     m3u: M3u = None,
     edl: Edl = None,
     thumbnails: Thumbnails = None,
-    library: LibraryOption = None,
-    device: SearchDeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
     """Find the moments that are most like a picture or a sound.

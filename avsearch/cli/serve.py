@@ -37,11 +37,11 @@ UploadLimit = Annotated[
 
 
 def serve(
-    library: LibraryOption = None,
     host: Host = "127.0.0.1",
     port: Port = 8000,
     token_file: TokenFile = None,
     upload_limit: UploadLimit = UPLOAD_LIMIT_MB,
+    library: LibraryOption = None,
     device: SearchDeviceOption = "auto",
     ray: RayOption = None,
 ) -> None:

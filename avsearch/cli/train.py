@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from avsearch.cli.interrupt import exit_code_after
-from avsearch.cli.options import DeviceOption, ManifestOption, SeedOption
+from avsearch.cli.options import (
+    RECIPES,
+    BatchSizeOption,
+    DeviceOption,
+    ManifestOption,
+    SeedOption,
+    SizeOption,
+    VideosArgument,
+    cache_option,
+)
 from avsearch.cli.output import list_failures, print_path, print_table, say, shown_progress
 from avsearch.errors import UsageError
 from avsearch.moments import SECOND_US, Silent
@@ -25,10 +34,6 @@ if TYPE_CHECKING:
 DEFAULT_MINUTES = 10.0
 
 
-Paths = Annotated[
-    list[Path],
-    typer.Argument(help="Videos, tar files of them (WebDataset), or folders to any depth.", metavar="PATH"),
-]
 Out = Annotated[
     Path, typer.Option("--out", metavar="RUN", help="Folder for the weights, the log, the curve and checkpoints.")
 ]
@@ -37,12 +42,10 @@ Recipe = Annotated[
     typer.Option(
         "--recipe",
         metavar="NAME",
-        help="ave-nce, ave-views (better search than ave); ave, l3, avol (as published); avol-attention, avol-nce; "
-        "ave-mf, ave-of (they see motion).",
+        help=RECIPES,
         show_default="ave-nce; ave with --audit",
     ),
 ]
-Size = Annotated[str, typer.Option("--size", metavar="NAME", help="small (for a CPU) or paper (for a GPU).")]
 Steps = Annotated[int | None, typer.Option("--steps", metavar="N", min=1, help="Train this many steps.")]
 Minutes = Annotated[
     float | None,
@@ -52,16 +55,6 @@ Minutes = Annotated[
         min=0.01,
         help="Train about this long, decoding not counted.",
         show_default=f"{DEFAULT_MINUTES:g}, unless --steps is given",
-    ),
-]
-BatchSize = Annotated[
-    int | None,
-    typer.Option(
-        "--batch-size",
-        metavar="N",
-        min=2,
-        help="Clips a step, over all processes; fewer where memory is short.",
-        show_default="the recipe's",
     ),
 ]
 PairsPerClip = Annotated[
@@ -97,33 +90,26 @@ Resume = Annotated[
         "--resume", help="Go on with the run in --out, to its own number of steps unless --steps gives another."
     ),
 ]
-Cache = Annotated[
-    Path | None,
-    typer.Option(
-        "--cache",
-        metavar="DIR",
-        help="Folder for decoded clips, which several runs may share.",
-        show_default="RUN/cache",
-    ),
-]
+Cache = Annotated[Path | None, cache_option("RUN/cache")]
 
 
 def train(
-    paths: Paths,
-    out: Out,
+    paths: VideosArgument,
+    *,
+    manifest: ManifestOption = None,
     recipe: Recipe = None,
-    size: Size = "small",
+    size: SizeOption = "small",
     steps: Steps = None,
     minutes: Minutes = None,
-    batch_size: BatchSize = None,
     pairs_per_clip: PairsPerClip = None,
     misalign: Misalign = None,
     resume: Resume = False,
-    manifest: ManifestOption = None,
+    audit: AuditOption = False,
+    batch_size: BatchSizeOption = None,
     cache: Cache = None,
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
-    audit: AuditOption = False,
+    out: Out,
 ) -> None:
     """Learn from videos which pictures go with which sounds.
 

@@ -18,7 +18,7 @@ def arguments(tmp_path):
     (tmp_path / "clips" / "deep").mkdir(parents=True)
     for name in ("--4gqARaEJE.mp4", "deep/bbbbbbbbbbb_000030.mp4", "unknown.mp4"):
         (tmp_path / "clips" / name).write_bytes(b"1")
-    given = ["--ontology", tmp_path / "ontology.json", "--clips", tmp_path / "clips", "--out", tmp_path / "m.csv"]
+    given = ["--ontology", tmp_path / "ontology.json", "--folder", tmp_path / "clips", "--out", tmp_path / "m.csv"]
     return ["import", "audioset", tmp_path / "eval_segments.csv", *given]
 
 

@@ -32,11 +32,12 @@ Under = Annotated[Path | None, typer.Option("--under", metavar="PATH", help="Onl
 
 
 def export(
-    out: Out,
+    *,
     kind: OfKind = None,
     label: Labels = None,
     under: Under = None,
     library: LibraryOption = None,
+    out: Out,
     as_json: JsonOption = False,
 ) -> None:
     """Write vectors, moments and media as Parquet files.

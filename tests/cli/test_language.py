@@ -1,0 +1,112 @@
+"""One language: what has the same name is the same thing, on every command and page, over HTTP and in Python."""
+
+from collections import defaultdict
+from itertools import combinations
+from typing import get_args
+
+import pytest
+from typer.core import TyperOption
+from typer.main import get_command
+
+from avsearch.cli import app
+from avsearch.cli.options import HOW, OUTPUT, WORKS_ON
+from avsearch.cli.reference import walk
+
+COMMANDS = dict(walk(get_command(app)))
+MEANS_MORE = {  # options whose help or default differs between commands, and why
+    "--clips": "of each kind that the demo draws; in the memory that `bench gpu` fills",
+    "--dir": "what is kept there: the demo is made there, `bench search` deletes it",
+    "--model": "what the weights are for",
+    "--out": "what is written",
+    "--split": "which rows are read; which split the rows that are written get",
+    "--minutes": "the demo trains two networks",
+    "--steps": "the benchmarks time so many of each kind",
+    "-k": "hits that are shown; the rank at which they are judged",
+    "--batch-size": "`bench gpu` halves it by itself, so it begins with a large one",
+    "--library": "`bench search` makes moments of its own, and takes a library only where one is named",
+    "--ontology": "what it is read for",
+    "--device": "what only compares vectors can do so on the CPU; training on it unasked would take days",
+}
+OTHER_DEFAULT = {  # the same thing, with another default
+    "--cache": "beside what the command writes",
+    "--recipe": "`train --audit` takes one that has negatives",
+    "--size": "a GPU is measured with what GPUs train; `bench index` refuses one beside --model",
+}
+OTHER_TYPE = {"--clips", "--out"}
+
+
+def options_of(command):
+    return [it for it in command.params if isinstance(it, TyperOption)]
+
+
+def name_of(option):
+    return next(name for name in (*option.opts, *option.secondary_opts) if name.strip())
+
+
+def kind_of(option):
+    """The type of one value."""
+    annotation = option.type_descriptor.annotation
+    return (get_args(annotation) or (annotation,))[0]
+
+
+def uses():
+    """Each option's name -> [(command, option)]."""
+    found = defaultdict(list)
+    for command, it in COMMANDS.items():
+        for option in options_of(it):
+            found[name_of(option)].append((command, option))
+    return {name: found[name] for name in found if len(found[name]) > 1}
+
+
+USES = uses()
+
+
+def place(name):
+    """The group that an option stands in: what is worked on, its own, the library, how, where the output goes."""
+    groups = (WORKS_ON, None, ("--library",), HOW, OUTPUT)
+    return next((number for number, group in enumerate(groups) if group and name in group), 1)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_options_stand_in_one_order(command):
+    names = [name_of(option) for option in options_of(COMMANDS[command])]
+    places = [place(name) for name in names]
+    assert places == sorted(places), names
+    for group in (WORKS_ON, HOW, OUTPUT):
+        found = [name for name in names if name in group]
+        assert found == sorted(found, key=group.index), names
+
+
+def test_options_that_two_commands_have_stand_in_the_same_order_on_both():
+    orders = {command: [name_of(it) for it in options_of(COMMANDS[command])] for command in COMMANDS}
+    for (one, first), (other, second) in combinations(orders.items(), 2):
+        shared = [name for name in first if name in second]
+        assert shared == [name for name in second if name in first], (one, other)
+
+
+@pytest.mark.parametrize("name", USES)
+def test_an_option_is_the_same_thing_wherever_it_is(name):
+    def kinds(*attributes):
+        return {tuple(str(getattr(option, it)) for it in attributes) for _, option in USES[name]}
+
+    if name not in OTHER_TYPE:
+        assert len({kind_of(option) for _, option in USES[name]}) == 1
+        assert len(kinds("metavar")) == 1
+    assert len(kinds("opts")) == 1
+    assert (len(kinds("help")) > 1) <= (name in MEANS_MORE)
+    assert (len(kinds("default", "show_default")) > 1) <= (name in {*MEANS_MORE, *OTHER_DEFAULT})
+
+
+def test_no_difference_is_excused_that_is_gone():
+    def differs(name, *attributes):
+        return len({tuple(str(getattr(option, it)) for it in attributes) for _, option in USES[name]}) > 1
+
+    assert [name for name in MEANS_MORE if not differs(name, "help")] == []
+    assert [name for name in OTHER_DEFAULT if not differs(name, "default", "show_default")] == []
+    assert [name for name in OTHER_TYPE if not differs(name, "metavar")] == []
+
+
+def test_json_is_the_last_option():
+    for command, it in COMMANDS.items():
+        names = [name_of(option) for option in options_of(it)]
+        assert "--json" not in names[:-1], command
