@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from avsearch.cli.options import DeviceOption, ManifestNeeded, WeightsOut, cache_option
-from avsearch.cli.output import counted, list_failures, print_path, say, shown_progress
+from avsearch.cli.options import DeviceOption, JsonOption, ManifestNeeded, WeightsOut, cache_option
+from avsearch.cli.output import (
+    counted,
+    failure_record,
+    list_failures,
+    print_json,
+    print_path,
+    say,
+    shell_line,
+    shown_progress,
+)
 
 if TYPE_CHECKING:
     from trainer.alignment import Aligned
@@ -48,6 +57,7 @@ def align(
     cache: Cache = None,
     device: DeviceOption = "auto",
     out: WeightsOut,
+    as_json: JsonOption = False,
 ) -> None:
     """Bring trained networks' pictures and sounds into one space.
 
@@ -67,6 +77,25 @@ def align(
     with shown_progress() as progress:
         aligned = align_networks(job, progress)
     _tell(aligned, asked=components, chosen=ridge is None)
+    if as_json:
+        print_json(_record(aligned))
+    else:
+        print_path(aligned.weights)
+    if aligned.failures:
+        list_failures(aligned.failures)
+        raise typer.Exit(3)
+
+
+def _record(aligned: Aligned) -> dict[str, Any]:
+    return {
+        "weights": str(aligned.weights),
+        "fingerprint": aligned.header.fingerprint,
+        "pairs": aligned.num_pairs,
+        "ridge": aligned.ridge,
+        "correlations": [round(float(it), 6) for it in aligned.correlations],
+        "nearer": aligned.nearer,
+        "failed": [failure_record(it) for it in aligned.failures],
+    }
 
 
 def _tell(aligned: Aligned, *, asked: int, chosen: bool) -> None:
@@ -84,8 +113,4 @@ def _tell(aligned: Aligned, *, asked: int, chosen: bool) -> None:
             f"On videos with split=val: a true pair nearer than a false one in {aligned.nearer:.3f} of cases "
             f"(chance: 0.5{'; the ridge was chosen on them' if chosen else ''})."
         )
-    say(f"Next: avsearch index PATH... --model {aligned.weights}")
-    print_path(aligned.weights)
-    if aligned.failures:
-        list_failures(aligned.failures)
-        raise typer.Exit(3)
+    say(f"Next: {shell_line(['avsearch', 'index', 'FOLDER', '--model', str(aligned.weights)])}")

@@ -22,7 +22,7 @@ from avsearch.cli.options import (
     WorkersOption,
     cache_option,
 )
-from avsearch.cli.output import print_json, print_line, print_table, say, shown_progress, write_json
+from avsearch.cli.output import list_failures, print_json, print_line, print_table, say, shown_progress, write_json
 from avsearch.errors import UsageError
 
 if TYPE_CHECKING:
@@ -98,6 +98,8 @@ def index(
         print_json(result.record())
     else:
         _print(result)
+    if result.runs[0].num_failed:
+        raise typer.Exit(3)
 
 
 Recipe = Annotated[str, typer.Option("--recipe", metavar="NAME", help=RECIPES)]
@@ -143,14 +145,15 @@ def train(
     )
     with shown_progress() as progress:
         result = bench_train(job, progress)
-    if result.failures:
-        say(f"{len(result.failures)} files were left out: {result.failures[0].path}: {result.failures[0].reason}")
     if out is not None:
         write_json(out, result.record())
     if as_json:
         print_json(result.record())
     else:
         _print_training(result)
+    if result.failures:
+        list_failures(result.failures)
+        raise typer.Exit(3)
 
 
 BatchSize = Annotated[

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from avsearch.cli.output import counted, list_failures, print_path, say
+from avsearch.cli.options import JsonOption
+from avsearch.cli.output import counted, failure_record, list_failures, print_json, print_path, say
 from avsearch.errors import ManifestError
 
 Segments = Annotated[
@@ -46,6 +47,7 @@ def audioset(
     folder: FolderOption,
     instruments: Instruments = False,
     out: OutOption,
+    as_json: JsonOption = False,
 ) -> None:
     """Make a manifest of AudioSet clips that lie on this machine.
 
@@ -75,7 +77,11 @@ def audioset(
     except (OSError, UnicodeError) as error:
         raise ManifestError(f"{out}: cannot be written ({error}).", hint="Name another --out.") from error
     say(f"{counted(len(found), 'clip')} of {counted(len(wanted), 'segment')}.")
-    print_path(out)
+    if as_json:
+        failed = [failure_record(it) for it in absent]
+        print_json({"manifest": str(out), "clips": len(found), "segments": len(wanted), "failed": failed})
+    else:
+        print_path(out)
     if absent:
         list_failures(absent)
         raise typer.Exit(3)

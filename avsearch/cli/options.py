@@ -89,9 +89,7 @@ RayOption = Annotated[
     ),
 ]
 WeightsOut = Annotated[Path, typer.Option("--out", metavar="MODEL", help="Weights file to write.")]
-JsonOption = Annotated[
-    bool, typer.Option("--json", help="Print results as JSON, one object a line (docs/commands.md).")
-]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print results as JSON, one object a line.")]
 RecordFile = Annotated[
     Path | None, typer.Option("--out", metavar="FILE", help="Write the object that --json prints to a file too.")
 ]

@@ -102,6 +102,11 @@ def list_failures(failures: Sequence[Failed]) -> None:
     print_table(["files", "reason", "one of them"], rows, right=["files"], to=sys.stderr)
 
 
+def failure_record(failure: Failed) -> dict[str, str]:
+    """A file and its reason as a JSON object."""
+    return {"path": address(failure.path), "reason": failure.reason}
+
+
 def list_reasons(failures: Sequence[Failed]) -> None:
     """The first files of some, each with its reason, and how many more there are."""
     for failure in failures[:FAILURES_SHOWN]:

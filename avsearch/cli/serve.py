@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from avsearch.cli.interrupt import stop_on_signal
-from avsearch.cli.options import LibraryOption, RayOption, SearchDeviceOption, library_directory
-from avsearch.cli.output import print_line, say
+from avsearch.cli.options import JsonOption, LibraryOption, RayOption, SearchDeviceOption, library_directory
+from avsearch.cli.output import print_json, print_line, say
 from avsearch.errors import UsageError
 
 UPLOAD_LIMIT_MB = 500
@@ -44,6 +44,7 @@ def serve(
     library: LibraryOption = None,
     device: SearchDeviceOption = "auto",
     ray: RayOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Serve the page and the HTTP API of a library, until Ctrl-C.
 
@@ -70,6 +71,13 @@ def serve(
         limits=Limits(upload_bytes=upload_limit * 1_000_000),
         ray=ray,
     )
+
+    def tell(address: str) -> None:
+        if as_json:
+            print_json({"library": str(settings.library), "address": address})
+        else:
+            print_line(f"Serving on {address}")
+
     with stop_on_signal() as request:
-        serve_library(settings, request.event, tell=lambda address: print_line(f"Serving on {address}"))
+        serve_library(settings, request.event, tell=tell)
     say("Stopped serving.")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,13 +16,23 @@ from avsearch.cli.options import (
     RECIPES,
     BatchSizeOption,
     DeviceOption,
+    JsonOption,
     ManifestOption,
     SeedOption,
     SizeOption,
     VideosArgument,
     cache_option,
 )
-from avsearch.cli.output import list_failures, print_path, print_table, say, shown_progress
+from avsearch.cli.output import (
+    failure_record,
+    list_failures,
+    print_json,
+    print_path,
+    print_table,
+    say,
+    shell_line,
+    shown_progress,
+)
 from avsearch.errors import UsageError
 from avsearch.moments import SECOND_US, Silent
 
@@ -29,7 +40,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from avsearch.moments import Failed
+    from trainer.audit import Audit
     from trainer.config import TrainConfig, TrainJob
+    from trainer.loop import Trained
 
 DEFAULT_MINUTES = 10.0
 
@@ -110,6 +123,7 @@ def train(
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
     out: Out,
+    as_json: JsonOption = False,
 ) -> None:
     """Learn from videos which pictures go with which sounds.
 
@@ -131,7 +145,7 @@ def train(
         resume=resume, seed=seed, device=device,
     )  # fmt: skip
     with _way_on(job):
-        (_audit if audit else _run)(job)
+        (_audit if audit else _run)(job, as_json=as_json)
 
 
 @contextmanager
@@ -165,7 +179,7 @@ def _is_first() -> bool:
     return not int(os.environ.get("RANK", "0"))
 
 
-def _run(job: TrainJob) -> None:
+def _run(job: TrainJob, *, as_json: bool) -> None:
     from trainer.loop import train as train_network
 
     if not _is_first():
@@ -177,12 +191,15 @@ def _run(job: TrainJob) -> None:
         f"Trained {trained.steps} steps. On held-out videos: AVC accuracy {trained.validation.avc_accuracy:.3f}, a "
         f"true pair nearer than a false one in {trained.validation.nearer:.3f} of cases (chance: 0.5 both)."
     )
-    say(f"Next: avsearch index PATH... --model {trained.weights}")
-    print_path(trained.weights)
+    say(f"Next: {shell_line(['avsearch', 'index', 'FOLDER', '--model', str(trained.weights)])}")
+    if as_json:
+        print_json(_record(trained))
+    else:
+        print_path(trained.weights)
     _tell_failures(trained.failures)
 
 
-def _audit(job: TrainJob) -> None:
+def _audit(job: TrainJob, *, as_json: bool) -> None:
     from trainer.audit import audit as train_both
 
     if not _is_first():
@@ -190,6 +207,27 @@ def _audit(job: TrainJob) -> None:
         return
     with shown_progress() as progress:
         found = train_both(job, progress)
+    if as_json:
+        print_json(found.record() | {"failed": [failure_record(it) for it in found.failures]})
+    else:
+        _print_audit(found)
+    say("A network that has learnt the cut is better where negatives are cut anywhere than where they are not.")
+    found.write(job.out / "audit.json")
+    _tell_failures(found.failures)
+
+
+def _record(trained: Trained) -> dict[str, Any]:
+    """What a run has made as a JSON object; the figures are of held-out videos."""
+    return {
+        "weights": str(trained.weights),
+        "fingerprint": trained.header.fingerprint,
+        "steps": trained.steps,
+        **{name: round(value, 6) for name, value in asdict(trained.validation).items()},
+        "failed": [failure_record(it) for it in trained.failures],
+    }
+
+
+def _print_audit(found: Audit) -> None:
     figures = ["AVC, on the grid", "AVC, cut anywhere", "nDCG@30 by pair"]
     print_table(
         ["trained on negatives", *figures],
@@ -199,9 +237,6 @@ def _audit(job: TrainJob) -> None:
         ],
         right=figures,
     )
-    say("A network that has learnt the cut is better where negatives are cut anywhere than where they are not.")
-    found.write(job.out / "audit.json")
-    _tell_failures(found.failures)
 
 
 def _tell_failures(failures: Sequence[Failed]) -> None:

@@ -11,6 +11,7 @@ from typer.main import get_command
 from avsearch.cli import app
 from avsearch.cli.options import HOW, OUTPUT, WORKS_ON
 from avsearch.cli.reference import walk
+from tests.cli.command import here, objects
 
 COMMANDS = dict(walk(get_command(app)))
 MEANS_MORE = {  # options whose help or default differs between commands, and why
@@ -32,7 +33,7 @@ OTHER_DEFAULT = {  # the same thing, with another default
     "--recipe": "`train --audit` takes one that has negatives",
     "--size": "a GPU is measured with what GPUs train; `bench index` refuses one beside --model",
 }
-OTHER_TYPE = {"--clips", "--out"}
+OTHER_TYPE = {"--out"}  # a file or a folder, of one kind or another
 
 
 def options_of(command):
@@ -106,7 +107,16 @@ def test_no_difference_is_excused_that_is_gone():
     assert [name for name in OTHER_TYPE if not differs(name, "metavar")] == []
 
 
-def test_json_is_the_last_option():
-    for command, it in COMMANDS.items():
-        names = [name_of(option) for option in options_of(it)]
-        assert "--json" not in names[:-1], command
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_prints_json_where_it_is_asked_to_and_says_so_last(command):
+    assert name_of(options_of(COMMANDS[command])[-1]) == "--json"
+
+
+def test_a_server_and_an_upgrade_tell_as_json_too(own_library, monkeypatch):
+    monkeypatch.setattr(
+        "avsearch.web.serving.serve", lambda _settings, _stop, *, tell: tell("http://127.0.0.1:80/")
+    )
+    code, out, _ = here("serve", "--library", own_library, "--json")
+    assert (code, objects(out)) == (0, [{"library": str(own_library), "address": "http://127.0.0.1:80/"}])
+    code, out, _ = here("library", "upgrade", "--library", own_library, "--json")
+    assert (code, objects(out)) == (0, [{"library": str(own_library)}])

@@ -54,6 +54,6 @@ def engine(
     for find, it in moved.items():
         if as_json:
             told = {"moments": it.num_rows, "written": it.num_written, "deleted": it.num_deleted}
-            print_json({"library": str(opened.directory), "milvus": uri, "find": find, **told})
+            print_json({"library": str(opened.directory), "milvus": uri, "modality": find, **told})
         changed = f"{it.num_written} written, {it.num_deleted} deleted"
         say(f"{find}: {counted(it.num_rows, 'moment')} in Milvus; {changed}.")

@@ -69,7 +69,7 @@ def optimize(
         if as_json:
             index = None if it.record is None else index_record(it.record)
             print_json(
-                {"library": str(opened.directory), "find": modality, "index": index, "tried": list(it.tried)}
+                {"library": str(opened.directory), "modality": modality, "index": index, "tried": list(it.tried)}
             )
         _say(modality, it)
     if not as_json and any(it.record for it in done.values()):

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from avsearch.cli.index_result import failure_record
 from avsearch.cli.interrupt import stop_on_signal
 from avsearch.cli.options import DeviceOption, JsonOption, LibraryOption, WorkersOption, library_directory
-from avsearch.cli.output import counted, length_of, list_failures, print_json, say
+from avsearch.cli.output import counted, failure_record, length_of, list_failures, print_json, say
 
 if TYPE_CHECKING:
     from indexer.repair import Repaired, RepairJob
