@@ -74,8 +74,12 @@ def audioset(
     rows = lists.manifest_rows(found, known, split=split, manifest=out)
     try:
         write_manifest(out, lists.COLUMNS, rows)
-    except (OSError, UnicodeError) as error:
-        raise ManifestError(f"{out}: cannot be written ({error}).", hint="Name another --out.") from error
+    except OSError as error:
+        raise ManifestError(
+            f"{out}: cannot be written ({error.strerror}).", hint="Check free space and permissions."
+        ) from error
+    except UnicodeError as error:
+        raise ManifestError(f"{out}: cannot hold all names ({error}).", hint="Rename the clips.") from error
     say(f"{counted(len(found), 'clip')} of {counted(len(wanted), 'segment')}.")
     if as_json:
         failed = [failure_record(it) for it in absent]

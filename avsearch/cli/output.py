@@ -53,7 +53,9 @@ def write_json(path: Path, record: Mapping[str, Any]) -> None:
     try:
         path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
-        raise AvsearchError(f"{path}: cannot be written ({error.strerror}).", hint="Name another file.") from error
+        raise AvsearchError(
+            f"{path}: cannot be written ({error.strerror}).", hint="Check free space and permissions."
+        ) from error
 
 
 def print_line(text: str) -> None:

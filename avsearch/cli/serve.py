@@ -10,7 +10,7 @@ import typer
 from avsearch.cli.interrupt import stop_on_signal
 from avsearch.cli.options import JsonOption, LibraryOption, RayOption, SearchDeviceOption, library_directory
 from avsearch.cli.output import print_json, print_line, say
-from avsearch.errors import UsageError
+from avsearch.errors import AvsearchError
 
 UPLOAD_LIMIT_MB = 500
 _INSTALL_HINT = "Run `python -m pip install 'avsearch[web]'`."
@@ -60,7 +60,7 @@ def serve(
     except ModuleNotFoundError as error:
         if error.name is not None and error.name.startswith("avsearch"):
             raise
-        raise UsageError(f"Serving needs the package {error.name}.", hint=_INSTALL_HINT) from error
+        raise AvsearchError(f"Serving needs {error.name}, which is not installed.", hint=_INSTALL_HINT) from error
 
     settings = Settings(
         library=library_directory(library),

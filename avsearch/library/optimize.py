@@ -55,7 +55,9 @@ def optimize(
     try:
         directory.mkdir(exist_ok=True)
     except OSError as error:
-        raise LibraryError(f"{directory}: cannot be made ({error.strerror}).", hint="Check permissions.") from error
+        raise LibraryError(
+            f"{directory}: cannot be made ({error.strerror}).", hint="Check free space and permissions."
+        ) from error
     done: dict[Modality, Optimized] = {}
     with write_lock(directory):
         for modality in Modality:

@@ -1,7 +1,9 @@
 """One language: what has the same name is the same thing, on every command and page, over HTTP and in Python."""
 
+import ast
 from collections import defaultdict
 from itertools import combinations
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -13,6 +15,7 @@ from avsearch.cli.options import HOW, OUTPUT, WORKS_ON
 from avsearch.cli.reference import walk
 from tests.cli.command import here, objects
 
+ROOT = Path(__file__).parents[2]
 COMMANDS = dict(walk(get_command(app)))
 MEANS_MORE = {  # options whose help or default differs between commands, and why
     "--clips": "of each kind that the demo draws; in the memory that `bench gpu` fills",
@@ -120,3 +123,38 @@ def test_a_server_and_an_upgrade_tell_as_json_too(own_library, monkeypatch):
     assert (code, objects(out)) == (0, [{"library": str(own_library), "address": "http://127.0.0.1:80/"}])
     code, out, _ = here("library", "upgrade", "--library", own_library, "--json")
     assert (code, objects(out)) == (0, [{"library": str(own_library)}])
+
+
+ONE_CAUSE = {  # how a message ends -> what its hint says
+    "cannot be written ({error.strerror}).": "'Check free space and permissions.'",
+    "cannot be made ({error.strerror}).": "'Check free space and permissions.'",
+    "nothing has been indexed.": "'Run `avsearch index FOLDER`.'",
+    "there is no such file.": "'Check the path.'",
+}
+
+
+def errors_raised():
+    """(where, message, hint) of each error that the code makes, as they are written."""
+    for path in sorted(it for folder in ("avsearch", "indexer", "trainer") for it in (ROOT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("Error") and node.args:
+                hints = [ast.unparse(it.value) for it in node.keywords if it.arg == "hint"]
+                yield f"{path.name}:{node.lineno}", ast.unparse(node.args[0]), "".join(hints)
+
+
+@pytest.mark.parametrize("ending", ONE_CAUSE)
+def test_one_cause_has_one_sentence_and_one_hint(ending):
+    found = [it for it in errors_raised() if it[1].rstrip("'\"").endswith(f"}}: {ending}")]
+    assert len(found) > 1
+    other = [
+        it for it in found if it[2] != ONE_CAUSE[ending] and "address(path)" not in it[1] and "preview" not in it[0]
+    ]
+    assert other == []
+
+
+def test_what_is_not_installed_is_said_with_the_command_that_installs_it():
+    found = [it for it in errors_raised() if "not installed" in it[1] and "argv[0]" not in it[1]]
+    assert len(found) > 5
+    assert [it for it in found if " need" not in it[1] or not it[2]] == []
+    hints = [hint for _, _, hint in found if "pip" in hint]
+    assert [hint for hint in hints if "Run `python -m pip install 'avsearch[" not in hint.replace("\\", "")] == []
