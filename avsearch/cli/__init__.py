@@ -50,7 +50,7 @@ app = typer.Typer(
     cls=Commands,
     help="Search your own footage by picture and by sound, across the two.",
     epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but some files could not be read, "
-    "130 or 143 stopped.",
+    "130 or 143 stopped (Ctrl-C, SIGTERM), 141 the reader of the output went away.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,

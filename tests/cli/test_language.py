@@ -1,7 +1,9 @@
 """One language: what has the same name is the same thing, on every command and page, over HTTP and in Python."""
 
 import ast
+import re
 from collections import defaultdict
+from dataclasses import fields
 from itertools import combinations
 from pathlib import Path
 from typing import get_args
@@ -13,9 +15,11 @@ from typer.main import get_command
 from avsearch.cli import app
 from avsearch.cli.options import HOW, OUTPUT, WORKS_ON
 from avsearch.cli.reference import walk
+from avsearch.errors import AvsearchError
 from tests.cli.command import here, objects
 
 ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 COMMANDS = dict(walk(get_command(app)))
 MEANS_MORE = {  # options whose help or default differs between commands, and why
     "--clips": "of each kind that the demo draws; in the memory that `bench gpu` fills",
@@ -158,3 +162,123 @@ def test_what_is_not_installed_is_said_with_the_command_that_installs_it():
     assert [it for it in found if " need" not in it[1] or not it[2]] == []
     hints = [hint for _, _, hint in found if "pip" in hint]
     assert [hint for hint in hints if "Run `python -m pip install 'avsearch[" not in hint.replace("\\", "")] == []
+
+
+def below(kind):
+    """An error and all that are derived from it, of our own."""
+    return [kind, *(it for sub in kind.__subclasses__() if sub.__module__ == kind.__module__ for it in below(sub))]
+
+
+ERRORS = below(AvsearchError)
+
+
+@pytest.mark.parametrize("kind", ERRORS, ids=lambda it: it.__name__)
+def test_an_error_ends_a_command_with_its_documented_exit_code_and_python_knows_it(kind, monkeypatch):
+    import avsearch
+
+    page = (ROOT / "docs" / "commands.md").read_text()
+    documented = re.search(rf"^\| `{kind.__name__}` \| .+ \| (\d+) \|$", page, re.MULTILINE)
+    assert documented, f"docs/commands.md does not name {kind.__name__}"
+
+    def fail(_directory):
+        raise kind("It cannot be.", hint="Leave it.")
+
+    monkeypatch.setattr("avsearch.library.open_library", fail)
+    assert here("library", "compact") == (int(documented[1]), "", "error: It cannot be.\nLeave it.\n")
+    assert getattr(avsearch, kind.__name__) is kind
+    assert f"`{kind.__name__}`" in (ROOT / "docs" / "api.md").read_text()
+
+
+def test_every_exit_code_is_documented_where_the_commands_are():
+    head = (ROOT / "docs" / "commands.md").read_text().partition("## ")[0]
+    for code in (0, *{it.exit_code for it in ERRORS}, 3, 130, 143, 141):
+        assert re.search(rf"\b{code}\b", head), code
+
+
+ONLY_OVER_HTTP = ["name", "root", "has_picture", "has_sound"]  # a page has to show a hit without its file
+NOT_OVER_HTTP = {"source", "like", "plus", "minus", "crop", "by"}  # parts of `terms`
+OF_THE_COMMAND = {
+    "library",
+    "device",
+    "html",
+    "m3u",
+    "edl",
+    "thumbnails",
+    "as_json",
+}  # where it runs and what it writes
+
+
+def schemas():
+    """The OpenAPI document's objects by name -> the names of their fields."""
+    from avsearch.web.app import build_api
+
+    document = build_api(None).openapi()
+    return {name: list(it.get("properties", ())) for name, it in document["components"]["schemas"].items()}
+
+
+def test_a_hit_has_the_same_names_in_python_on_the_command_line_and_over_http():
+    from avsearch.cli.query_output import hit_record
+    from avsearch.moments import Hit, MediaKind, Modality
+
+    names = [it.name for it in fields(Hit)]
+    hit = Hit(1, 0.5, Path("a.mp4"), 7, "7:image:0", Modality.IMAGE, 0.0, 0.0, 0.0, 0.0, (), 2.0, MediaKind.VIDEO)
+    assert list(hit_record(hit)) == names
+    assert schemas()["HitOut"] == [*names, *ONLY_OVER_HTTP]
+
+
+def test_a_question_has_the_same_names_in_python_on_the_command_line_and_over_http():
+    from avsearch.query import Query
+
+    names = {it.name for it in fields(Query)}
+    options = {it.name for it in COMMANDS["avsearch query"].params}
+    assert set(schemas()["SearchIn"]) == names
+    assert options - NOT_OVER_HTTP - OF_THE_COMMAND == names - {"terms"}
+    assert {"crop", "by", "weight"} <= set(schemas()["TermIn"])
+
+
+def named_options(page):
+    """The options of avsearch that a page names in passing, with the command that it names beside them, if any."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    for code in re.findall(r"`([^`\n]*--[^`\n]*)`", text):
+        words = code.replace("\\|", " ").split()
+        name = next((it for it in sorted(COMMANDS, key=len, reverse=True) if f"avsearch {code} ".replace(
+            "avsearch avsearch", "avsearch").startswith(f"{it} ")), None)  # fmt: skip
+        if name or words[0].startswith("--"):
+            yield from (
+                (name, word.split("=")[0]) for word in words if re.fullmatch(r"--[a-z][a-z0-9-]*(=.*)?", word)
+            )
+
+
+EVERYWHERE = {"--help", "--version"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_option_that_a_page_names_exists(page):
+    of = {
+        command: {name for option in options_of(it) for name in (*option.opts, *option.secondary_opts)}
+        for command, it in COMMANDS.items()
+    }
+    anywhere = set().union(*of.values(), EVERYWHERE)
+    wrong = [it for it in named_options(page) if it[1] not in (of[it[0]] | EVERYWHERE if it[0] else anywhere)]
+    assert wrong == []
+
+
+def test_the_page_of_commands_names_every_command_and_option():
+    page = (ROOT / "docs" / "commands.md").read_text()
+    for command, it in COMMANDS.items():
+        section = page.partition(f"## {command}\n")[2].partition("\n## ")[0]
+        assert section, command
+        assert [name_of(option) for option in options_of(it) if f"`{name_of(option)}" not in section] == []
+
+
+def test_an_option_that_does_not_exist_would_be_found(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(
+        "`avsearch index --watch`, `index --lable`, `--exact`, `pip --user`, and `query --find|--seek`\n"
+    )
+    assert set(named_options(page)) == {
+        ("avsearch index", "--watch"),
+        ("avsearch index", "--lable"),
+        (None, "--exact"),
+    }
+    assert sum(1 for it in PAGES for _ in named_options(it)) > 60
