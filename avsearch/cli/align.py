@@ -33,7 +33,13 @@ Models = Annotated[
     ),
 ]
 Components = Annotated[
-    int, typer.Option("--components", metavar="N", min=1, help="Length of the vectors, or less if there are fewer.")
+    int,
+    typer.Option(
+        "--components",
+        metavar="N",
+        min=1,
+        help="Numbers in a vector; fewer where the pairs do not vary in as many directions.",
+    ),
 ]
 Ridge = Annotated[
     float | None,
@@ -41,7 +47,7 @@ Ridge = Annotated[
         "--ridge",
         metavar="R",
         min=0.0,
-        help="Added to the variances, as a part of their mean; the fewer videos, the more.",
+        help="Added to the variances, as a part of their mean; the fewer videos there are, the more it takes.",
         show_default="what suits split=val best, or 0.3 without it",
     ),
 ]

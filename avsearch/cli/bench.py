@@ -34,7 +34,11 @@ if TYPE_CHECKING:
 
 BUSY = 0.25  # of a core, before anything was measured
 
-app = typer.Typer(help="Measure how fast avsearch is on this machine.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Measure how fast avsearch is on this machine.\n\nExample: avsearch bench index ~/footage",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 
 @app.callback()
@@ -51,7 +55,7 @@ Model = Annotated[
         show_default="random weights of --size",
     ),
 ]
-Runs = Annotated[int, typer.Option("--runs", metavar="N", min=1, help="How often; medians are told.")]
+Runs = Annotated[int, typer.Option("--runs", metavar="N", min=1, help="How often to measure; medians are printed.")]
 Baseline = Annotated[
     bool,
     typer.Option("--baseline", help="After each run, let ffmpeg alone decode the same files one after another."),
@@ -166,7 +170,7 @@ CurveSteps = Annotated[
 CurveBatch = Annotated[
     int, typer.Option("--curve-batch", metavar="N", min=2, help="Pairs a step of the loss curves.")
 ]
-Clips = Annotated[int, typer.Option("--clips", metavar="N", min=2, help="Synthetic clips in the memory.")]
+Clips = Annotated[int, typer.Option("--clips", metavar="N", min=2, help="Made clips in the GPU's memory.")]
 EncoderBatch = Annotated[
     int, typer.Option("--encoder-batch", metavar="N", min=1, help="Moments of each side that are encoded at once.")
 ]

@@ -43,7 +43,7 @@ Place = Annotated[
     typer.Option(
         "--dir",
         metavar="DIR",
-        help="Where made moments lie meanwhile.",
+        help="Folder for the made moments while it runs.",
         show_default="the system's temporary folder",
     ),
 ]

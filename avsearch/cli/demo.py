@@ -24,7 +24,7 @@ from avsearch.cli.query_output import hit_record, print_hits
 if TYPE_CHECKING:
     from avsearch.demo.job import DemoResult
 
-Directory = Annotated[Path, typer.Option("--dir", metavar="DIR", help="Where everything is made.")]
+Directory = Annotated[Path, typer.Option("--dir", metavar="DIR", help="Folder that everything is made in.")]
 Minutes = Annotated[
     float, typer.Option("--minutes", metavar="M", min=0.1, help="How long to train, both networks together.")
 ]

@@ -37,7 +37,7 @@ Group = Annotated[
     typer.Option(
         "--group",
         metavar="COL,...",
-        help="Columns whose values say what is of one source; within a modality it is left out.",
+        help="Columns that say what comes of one source, which is then not found by itself in its own modality.",
     ),
 ]
 Rank = Annotated[int, typer.Option("-k", metavar="N", min=1, help="nDCG and recall at this rank.")]

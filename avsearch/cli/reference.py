@@ -13,6 +13,7 @@ from typer.main import get_command
 
 from avsearch.catalog import State
 from avsearch.cli import app
+from avsearch.cli.command import written
 from avsearch.cli.index_result import result_record
 from avsearch.cli.index_screen import event_record
 from avsearch.cli.output import print_line
@@ -51,7 +52,7 @@ def _section(name: str, command: TyperCommand) -> str:
     text, _, example = inspect.cleandoc(command.help or "").partition("\n\nExample: ")
     arguments = [it for it in command.params if isinstance(it, TyperArgument)]
     options = [it for it in command.params if isinstance(it, TyperOption)]
-    usage = " ".join([name, *map(_usage, arguments), *(_usage(it) for it in options if it.required), "[OPTIONS]"])
+    usage = " ".join([name, *map(written, arguments), *(_usage(it) for it in options if it.required), "[OPTIONS]"])
     rows = [_row(_usage(it), it) for it in arguments]
     rows += [_row(" ".join([*_names(it), *_metavar(it)]), it) for it in options]
     text = "\n\n".join(textwrap.fill(part, _WIDTH, break_on_hyphens=False) for part in text.split("\n\n"))
@@ -96,8 +97,8 @@ def _errors() -> str:
     head = [
         "## Errors",
         "",
-        "An error is one sentence on stderr, `error: ...`, and a line that says what to do. Python programs meet the",
-        "same ones (`avsearch.MediaError`, [api.md](api.md)) with `message` and `hint`, clients of the HTTP API as",
+        "An error is one sentence on stderr, `error: ...`, and a line that says what to do. Python programs meet",
+        "the same ones (`avsearch.MediaError`, [api.md](api.md)) with `message` and `hint`; over HTTP they are",
         '`{"error": {"message", "hint"}}`.',
     ]
     rows = [f"| {_code(it.__name__)} | {_first_line(it)} | {it.exit_code} |" for it in kinds]

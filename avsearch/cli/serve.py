@@ -18,21 +18,24 @@ _INSTALL_HINT = "Run `python -m pip install 'avsearch[web]'`."
 Host = Annotated[
     str,
     typer.Option(
-        "--host", metavar="NAME", help="Where to listen; elsewhere than on this machine alone it takes a token."
+        "--host", metavar="NAME", help="Address to listen on; one that other machines can reach takes a token."
     ),
 ]
-Port = Annotated[int, typer.Option("--port", metavar="N", min=0, max=65535, help="0 takes any that is free.")]
+Port = Annotated[
+    int, typer.Option("--port", metavar="N", min=0, max=65535, help="Port to listen on; 0 takes any that is free.")
+]
 TokenFile = Annotated[
     Path | None,
     typer.Option(
         "--token-file",
         metavar="FILE",
-        help="File whose first line is the token that requests must know.",
+        help="File whose first line is the token that clients have to send.",
         show_default="AVSEARCH_TOKEN, if that is set",
     ),
 ]
 UploadLimit = Annotated[
-    int, typer.Option("--upload-limit", metavar="MB", min=1, help="The largest file that can be asked with.")
+    int,
+    typer.Option("--upload-limit", metavar="MB", min=1, help="Size of the largest file that can be asked with."),
 ]
 
 

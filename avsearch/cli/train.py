@@ -86,7 +86,7 @@ Misalign = Annotated[
         "--misalign",
         metavar="S",
         min=0.0,
-        help="A sound may lie up to so many seconds from its frame.",
+        help="How far from its frame a sound may lie, in seconds.",
         show_default="the recipe's",
     ),
 ]
