@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -96,11 +96,7 @@ def index(
     )
     with shown_progress() as progress:
         result = bench_index(job, progress)
-    if out is not None:
-        write_json(out, result.record())
-    if as_json:
-        print_json(result.record())
-    else:
+    if not _told(result.record(), out, as_json=as_json):
         _print(result)
     if result.runs[0].num_failed:
         raise typer.Exit(3)
@@ -149,11 +145,7 @@ def train(
     )
     with shown_progress() as progress:
         result = bench_train(job, progress)
-    if out is not None:
-        write_json(out, result.record())
-    if as_json:
-        print_json(result.record())
-    else:
+    if not _told(result.record(), out, as_json=as_json):
         _print_training(result)
     if result.failures:
         list_failures(result.failures)
@@ -218,12 +210,17 @@ def gpu(
     )  # fmt: skip
     with shown_progress() as progress:
         result = bench_gpu(job, progress)
+    if not _told(result.record(), out, as_json=as_json):
+        _print_gpu(result)
+
+
+def _told(record: dict[str, Any], out: Path | None, *, as_json: bool) -> bool:
+    """Write and print a result as JSON, where that is wished; whether it was printed."""
     if out is not None:
-        write_json(out, result.record())
+        write_json(out, record)
     if as_json:
-        print_json(result.record())
-        return
-    _print_gpu(result)
+        print_json(record)
+    return as_json
 
 
 def _print_gpu(result: GpuBenchmark) -> None:

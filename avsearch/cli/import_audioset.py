@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -58,7 +59,6 @@ def audioset(
     """
     from avsearch import audioset as lists
     from avsearch import media
-    from avsearch.manifest import write_manifest
 
     known = lists.read_ontology(ontology)
     wanted = lists.read_segments(segments)
@@ -66,26 +66,29 @@ def audioset(
         wanted = lists.with_any(wanted, known.below(lists.INSTRUMENT_ROOTS))
     found, absent = lists.found_clips(wanted, media.media_files([folder]), folder)
     if not found:
-        raise ManifestError(
-            f"{folder}: holds none of the {counted(len(wanted), 'segment')}.",
-            hint="Name the clips YTID.mp4 or YTID_START.mp4.",
-        )
-    split = split or ("test" if segments.name.startswith("eval") else "train")
-    rows = lists.manifest_rows(found, known, split=split, manifest=out)
+        none = f"{folder}: holds none of the {counted(len(wanted), 'segment')}."
+        raise ManifestError(none, hint="Name the clips YTID.mp4 or YTID_START.mp4.")
+    usual = "test" if segments.name.startswith("eval") else "train"
+    _write(out, lists.COLUMNS, lists.manifest_rows(found, known, split=split or usual, manifest=out))
+    say(f"{counted(len(found), 'clip')} of {counted(len(wanted), 'segment')}.")
+    if as_json:
+        told = {"manifest": str(out), "clips": len(found), "segments": len(wanted)}
+        print_json(told | {"failed": [failure_record(it) for it in absent]})
+    else:
+        print_path(out)
+    if absent:
+        list_failures(absent)
+        raise typer.Exit(3)
+
+
+def _write(out: Path, columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:
+    from avsearch.manifest import write_manifest
+
     try:
-        write_manifest(out, lists.COLUMNS, rows)
+        write_manifest(out, columns, rows)
     except OSError as error:
         raise ManifestError(
             f"{out}: cannot be written ({error.strerror}).", hint="Check free space and permissions."
         ) from error
     except UnicodeError as error:
         raise ManifestError(f"{out}: cannot hold all names ({error}).", hint="Rename the clips.") from error
-    say(f"{counted(len(found), 'clip')} of {counted(len(wanted), 'segment')}.")
-    if as_json:
-        failed = [failure_record(it) for it in absent]
-        print_json({"manifest": str(out), "clips": len(found), "segments": len(wanted), "failed": failed})
-    else:
-        print_path(out)
-    if absent:
-        list_failures(absent)
-        raise typer.Exit(3)

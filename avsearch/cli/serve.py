@@ -74,13 +74,14 @@ def serve(
         limits=Limits(upload_bytes=upload_limit * 1_000_000),
         ray=ray,
     )
-
-    def tell(address: str) -> None:
-        if as_json:
-            print_json({"library": str(settings.library), "address": address})
-        else:
-            print_line(f"Serving on {address}")
-
     with stop_on_signal() as request:
-        serve_library(settings, request.event, tell=tell)
+        serve_library(settings, request.event, tell=lambda it: _tell(settings.library, it, as_json=as_json))
     say("Stopped serving.")
+
+
+def _tell(library: Path, address: str, *, as_json: bool) -> None:
+    """Where it is served, as soon as it is."""
+    if as_json:
+        print_json({"library": str(library), "address": address})
+    else:
+        print_line(f"Serving on {address}")
