@@ -93,7 +93,7 @@ def _events() -> str:
 
 def _errors() -> str:
     """The kinds of errors, as the command line and Python programs meet them."""
-    kinds = [AvsearchError, *_below(AvsearchError)]
+    kinds: list[type[AvsearchError]] = [AvsearchError, *_below(AvsearchError)]
     head = [
         "## Errors",
         "",
