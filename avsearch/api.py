@@ -25,7 +25,7 @@ from avsearch.moments import Silent
 if TYPE_CHECKING:
     from avsearch.evaluation import Report
     from avsearch.query import Session
-    from indexer.build import Indexed
+    from indexer.index_job import Indexed
 
 PathText = str | PathLike[str]
 
@@ -51,8 +51,8 @@ def open_session(library: Library, *, device: str = "auto") -> Session:
     """
     from avsearch.encoder import load_encoder  # noqa: PLC0415  (torch: a second)
     from avsearch.query.devices import settled  # noqa: PLC0415
-    from avsearch.query.session import open_session as with_encoder  # noqa: PLC0415
-    from avsearch.query.session import weights_of  # noqa: PLC0415
+    from avsearch.query.opening import open_session as with_encoder  # noqa: PLC0415
+    from avsearch.query.opening import weights_of  # noqa: PLC0415
 
     devices = settled(device)
     return with_encoder(library, load_encoder(weights_of(library), devices.network), cards=devices.cards)
@@ -81,8 +81,8 @@ def index(
         AvsearchError: the library cannot be written, or the model or the manifest cannot be used. A file that
             cannot be read is no error: it stands in `Indexed.failures`.
     """
-    from indexer.build import IndexJob  # noqa: PLC0415  (torch)
     from indexer.build import index as run_job  # noqa: PLC0415
+    from indexer.index_job import IndexJob  # noqa: PLC0415  (torch)
 
     job = IndexJob([_path(it) for it in paths], _path(library), device=device)
     if model is not None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import stat
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -14,75 +12,27 @@ from pathlib import Path
 import numpy as np
 
 from avsearch import media
-from avsearch.catalog import Catalog, EncoderRecord, FileState, MediaRecord, Root
+from avsearch.catalog import Catalog, EncoderRecord, MediaRecord
 from avsearch.cores import num_cores
-from avsearch.errors import LibraryError, MediaError, StorageError, WeightsError
+from avsearch.errors import LibraryError, MediaError, WeightsError
 from avsearch.front_end import FrontEnd
 from avsearch.library import Library
 from avsearch.models.weights import read_header
-from avsearch.moments import Failed, MediaInfo, Modality
-from avsearch.remote import Version, is_remote, list_objects
+from avsearch.moments import MediaInfo, Modality
 from avsearch.vectors import Rows
+from indexer.choosing import Wanted
 from indexer.damage import Incomplete
-from indexer.discover import FoundFile
-from indexer.events import Found
 from indexer.fetching import FetchedReader
 from indexer.ingest import Read, read_again, read_pieces
 from indexer.loading import Loading
-from indexer.pipeline import Pipeline, ReadFile
+from indexer.pipeline import Pipeline
+from indexer.read_file import ReadFile
 from indexer.reader import require_unchanged
 from indexer.streams import Unreadable
 
-_CHANGED = "has changed since it was indexed; index it first."
-
-Counts = Mapping[Modality, int | None]
 Times = Mapping[Modality, Sequence[int]]
 TimesOf = Callable[[int], Times | None]
 """A media's id -> the times of the moments to read, in microseconds; None where they are to be planned anew."""
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """A media to read again.
-
-    Attributes:
-        media_id: whose moments they are.
-        file: one that holds it.
-        counts: the modalities that are wanted, and how many moments each had; None where nobody knows.
-    """
-
-    media_id: int
-    file: FoundFile
-    counts: Counts
-
-
-def choose_files(catalog: Catalog, counts_of: Mapping[int, Counts]) -> tuple[list[Wanted], list[Failed]]:
-    """For each media a file that is there as it was indexed; and the media that have none, by their first file.
-
-    Args:
-        catalog: knows their files.
-        counts_of: media ids -> what is wanted of them.
-
-    Raises:
-        LibraryError: the catalog cannot be read.
-    """
-    wanted: list[Wanted] = []
-    away: list[Failed] = []
-    stores = _Stores()
-    for media_id, states in catalog.files_of_media(counts_of).items():
-        files = [_file(root, state) for root, state in states]
-        faults = [stores.fault(file) if is_remote(file.path) else _fault(file) for file in files]
-        if "" in faults:
-            wanted.append(Wanted(media_id, files[faults.index("")], counts_of[media_id]))
-        else:
-            away.append(Failed(files[0].path, faults[0]))
-    return wanted, away
-
-
-def to_be_read(wanted: Sequence[Wanted]) -> Found:
-    """What there is to do, for listeners."""
-    num_bytes = sum(one.file.size_bytes for one in wanted)
-    return Found(len(wanted), num_bytes, num_unchanged=0, num_missing=0, num_removed=0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -258,40 +208,3 @@ def _times_in(segments: Sequence[Rows], media_id: int) -> list[int]:
         first, end = np.searchsorted(rows.media_id, [media_id, media_id + 1])
         times += rows.start_us[first:end].tolist()
     return sorted(times)
-
-
-def _file(root: Root, state: FileState) -> FoundFile:
-    return FoundFile(root, root.absolute(state.path), state.size_bytes, state.mtime_ns, state.etag)
-
-
-class _Stores:
-    """What lies below the roots that are behind URLs; each is listed once."""
-
-    def __init__(self) -> None:
-        self._objects: dict[Path, dict[str, Version] | StorageError] = {}
-
-    def fault(self, file: FoundFile) -> str:
-        """As `_fault`, of an object."""
-        folder = file.root.path
-        if folder not in self._objects:
-            try:
-                self._objects[folder] = list_objects(folder)
-            except StorageError as error:
-                self._objects[folder] = error
-        found = self._objects[folder]
-        if isinstance(found, StorageError):
-            return f"cannot be looked at: {found}"
-        now = found.get(os.fsdecode(file.root.relative(file.path)))
-        if now is None:
-            return "is not there; index its folder."
-        return "" if now.is_same(file.version) else _CHANGED
-
-
-def _fault(file: FoundFile) -> str:
-    """Why a file cannot stand for what was indexed, as a sentence without its subject; empty if it can."""
-    try:
-        status = os.stat(file.path)  # noqa: PTH116  (one call for all questions)
-    except OSError as error:
-        return f"is not there ({error.strerror}); mount its disk, or index its folder."
-    same = (status.st_size, status.st_mtime_ns) == (file.size_bytes, file.mtime_ns)
-    return "" if same and stat.S_ISREG(status.st_mode) else _CHANGED

@@ -18,10 +18,11 @@ from avsearch.library import Library, Problem, View
 from avsearch.moments import SECOND_US, Failed, Modality, Moment
 from avsearch.remote import address
 from avsearch.vectors import Rows
-from indexer.again import Counts, Reading, Times, Wanted, choose_files, to_be_read
+from indexer.again import Reading, Times
+from indexer.choosing import Counts, Wanted, choose_files, to_be_read
 from indexer.events import Listener
 from indexer.ledger import file_done
-from indexer.pipeline import ReadFile
+from indexer.read_file import ReadFile
 
 MIN_COSINE = 0.999
 _REMEDY = "take it and its copies out (`avsearch library remove`, then `compact`), and index it by its own name"

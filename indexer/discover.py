@@ -10,7 +10,8 @@ from pathlib import Path
 
 from avsearch.catalog import Catalog, FileState, Place, Root, State
 from avsearch.library import Writer
-from avsearch.media.listing import Listing, OnDisk, list_media
+from avsearch.media.listing import Listing, list_media
+from avsearch.media.walking import OnDisk
 from avsearch.moments import Failed
 from avsearch.remote import Version, is_remote
 from indexer.events import Listener, Walking

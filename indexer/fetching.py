@@ -14,7 +14,7 @@ from avsearch.media.waiting import still_waiting
 from avsearch.remote import address, default_originals, is_remote
 from indexer.discover import FoundFile
 from indexer.ingest import Read
-from indexer.pipeline import ReadFile, ReadOne
+from indexer.read_file import ReadFile, ReadOne
 
 NUM_AHEAD = 4  # files that are fetched while as many as there are decoders are read
 MOST_REFUSALS = 3  # of one root, one after another; then nothing more is asked of it in this run

@@ -16,7 +16,7 @@ from avsearch.moments import Failed, Modality
 from avsearch.vectors import Rows
 from indexer.discover import FoundFile
 from indexer.events import Committed, FileDone, Listener
-from indexer.pipeline import ReadFile
+from indexer.read_file import ReadFile
 
 COMMIT_EVERY_S = 20.0
 

@@ -25,7 +25,8 @@ from avsearch.remote import is_remote
 from indexer.discover import FoundFile
 from indexer.fetching import FetchedReader, fetched
 from indexer.ingest import Encoded, Read
-from indexer.pipeline import Pipeline, ReadFile
+from indexer.pipeline import Pipeline
+from indexer.read_file import ReadFile
 from indexer.reader import ContentReader
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from avsearch.front_end import FrontEnd
 from avsearch.moments import MediaInfo, Modality
 from avsearch.remote import is_remote
 from indexer.ingest import LeftOut, Piece, Read, read_pieces, with_true_duration
-from indexer.pipeline import ReadFile, ReadOne
+from indexer.read_file import ReadFile, ReadOne
 
 
 class Claims:

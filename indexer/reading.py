@@ -22,15 +22,16 @@ from avsearch.remote import is_remote
 from indexer.discover import FoundFile
 from indexer.events import Listener, Timings
 from indexer.fetching import FetchedReader
+from indexer.index_job import IndexJob
 from indexer.ledger import Ledger
 from indexer.loading import Loading
-from indexer.pipeline import Pipeline, ReadOne
+from indexer.pipeline import Pipeline
+from indexer.read_file import ReadOne
 from indexer.reader import Claims, ContentReader, NewFileReader
 from indexer.sharing import ClaimedReader, wait_for_others
 
 if TYPE_CHECKING:
     from avsearch.cluster.cluster import Cluster
-    from indexer.build import IndexJob
     from indexer.spread import Spread
 
 

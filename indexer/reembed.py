@@ -12,7 +12,8 @@ from avsearch.catalog import EncoderRecord
 from avsearch.errors import LibraryError
 from avsearch.library import Library, Writer, open_library
 from avsearch.moments import Failed, Modality
-from indexer.again import Counts, Reading, choose_files, stored_times, to_be_read
+from indexer.again import Reading, stored_times
+from indexer.choosing import Counts, choose_files, to_be_read
 from indexer.events import Listener
 from indexer.remaking import Remaking, lost_counts
 

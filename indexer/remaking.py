@@ -11,10 +11,10 @@ from avsearch.catalog import Catalog, EncoderRecord, State
 from avsearch.errors import LibraryError
 from avsearch.library import Writer
 from avsearch.moments import Failed, Modality
-from indexer.again import Counts, Wanted
+from indexer.choosing import Counts, Wanted
 from indexer.events import Committed, Listener
 from indexer.ledger import COMMIT_EVERY_S, file_done, joined_rows
-from indexer.pipeline import ReadFile
+from indexer.read_file import ReadFile
 
 
 class Remaking:

@@ -13,7 +13,8 @@ from avsearch.errors import LibraryError, WeightsError
 from avsearch.library import Library, Problem, Writer, damaged_segments, open_library
 from avsearch.models.weights import verify_weights
 from avsearch.moments import Failed
-from indexer.again import Reading, TimesOf, choose_files, stored_times, to_be_read
+from indexer.again import Reading, TimesOf, stored_times
+from indexer.choosing import choose_files, to_be_read
 from indexer.events import Listener
 from indexer.remaking import Remaking, lost_counts
 

@@ -12,7 +12,7 @@ from avsearch.library import Writer
 from indexer.discover import FoundFile
 from indexer.events import Elsewhere, Listener
 from indexer.ingest import Read
-from indexer.pipeline import ReadFile, ReadOne
+from indexer.read_file import ReadFile, ReadOne
 
 FEWEST, MOST = 4, 64  # files that are claimed together
 PART = 32  # of those that are left, one part in so many, so that the last ones are shared well

@@ -17,7 +17,7 @@ from avsearch.remote import is_remote
 from indexer.fetching import told_of_store
 from indexer.ingest import Read
 from indexer.node import Encoders, NodeEncoder, hash_there, look_around, read_there
-from indexer.pipeline import ReadFile
+from indexer.read_file import ReadFile
 from indexer.reader import ContentReader
 
 T = TypeVar("T")

@@ -23,8 +23,9 @@ from avsearch.errors import AvsearchError, MediaError
 from avsearch.media.listing import Listing, list_media
 from avsearch.media.names import is_media_name
 from avsearch.remote import is_remote
-from indexer.build import Indexed, IndexJob, index
+from indexer.build import index
 from indexer.events import Listener, Timings
+from indexer.index_job import Indexed, IndexJob
 
 TICK_S = 1.0
 LOOK_EVERY_S = 60.0

@@ -53,7 +53,8 @@ def run(line):
 
 
 def test_the_commands_of_the_search_page_do_what_they_say(folder):
-    from indexer.build import IndexJob, index
+    from indexer.build import index
+    from indexer.index_job import IndexJob
 
     index(IndexJob([Path("footage")], Path("lib"), model=Path("encoder.safetensors")), lambda _event: None)
     for name in ("film0.mp4", "film1.mp4"):
@@ -71,7 +72,8 @@ def test_the_commands_of_the_search_page_do_what_they_say(folder):
 
 
 def test_the_commands_of_the_gpu_page_answer_with_a_gpu_and_without(folder, monkeypatch):
-    from indexer.build import IndexJob, index
+    from indexer.build import index
+    from indexer.index_job import IndexJob
 
     monkeypatch.setenv("AVSEARCH_LIBRARY", str(folder / "lib"))
     index(IndexJob([Path("footage")], Path("lib"), model=Path("encoder.safetensors")), lambda _event: None)
@@ -111,7 +113,8 @@ def test_the_commands_of_the_storage_page_keep_the_vectors_on_s3(folder, object_
 
 @pytest.mark.milvus
 def test_the_commands_of_the_milvus_page_move_a_library_there_and_back(folder, milvus):
-    from indexer.build import IndexJob, index
+    from indexer.build import index
+    from indexer.index_job import IndexJob
 
     index(
         IndexJob([Path("footage/film0.mp4")], Path("lib"), model=Path("encoder.safetensors")), lambda _event: None

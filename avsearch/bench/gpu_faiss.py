@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from avsearch.bench.gpu_result import GpuFigure
-from avsearch.bench.gpu_search import BATCH, SEARCH_K, share_figure, way_figures
+from avsearch.bench.gpu_ways import BATCH, SEARCH_K, share_figure, way_figures
 from avsearch.moments import Silent
 from avsearch.vectors.ann.choosing import over
 from avsearch.vectors.ann.kinds import KINDS, Kind

@@ -3,27 +3,28 @@
 from avsearch.catalog.basis import Basis
 from avsearch.catalog.claims import Claim, FileOnDisk
 from avsearch.catalog.database import ConnectionLostError, Database, UnreachableError, find_database
+from avsearch.catalog.figures import IndexerRecord, Status
 from avsearch.catalog.indexing import IndexerCatalog, indexer_session
 from avsearch.catalog.paths import Place
-from avsearch.catalog.reading import Catalog
-from avsearch.catalog.records import (
+from avsearch.catalog.publication import (
     Coverage,
-    EncoderRecord,
-    FileState,
-    IndexedMedia,
-    IndexerRecord,
     Lost,
-    MediaFilter,
-    MediaRecord,
-    NewEncoder,
     NewSegment,
     Publication,
     Replacement,
-    Root,
     SegmentRecord,
     Snapshot,
+)
+from avsearch.catalog.reading import Catalog
+from avsearch.catalog.records import (
+    EncoderRecord,
+    FileState,
+    IndexedMedia,
+    MediaFilter,
+    MediaRecord,
+    NewEncoder,
+    Root,
     State,
-    Status,
 )
 from avsearch.catalog.session import write_session
 from avsearch.catalog.writing import CatalogWriter

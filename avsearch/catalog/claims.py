@@ -31,10 +31,11 @@ from sqlalchemy.dialects import postgresql
 
 from avsearch.catalog.coverage import covered_by
 from avsearch.catalog.encoders import read_active_encoder
+from avsearch.catalog.figures import IndexerRecord
 from avsearch.catalog.inserts import storable_ns
 from avsearch.catalog.locks import holding_backends
 from avsearch.catalog.paths import Place
-from avsearch.catalog.records import FileState, IndexerRecord, Root, State
+from avsearch.catalog.records import FileState, Root, State
 from avsearch.catalog.rows import chunks, file_state, read_roots
 from avsearch.schema import file, indexer, lease
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, func, select
 
-from avsearch.catalog.records import Lost
+from avsearch.catalog.publication import Lost
 from avsearch.catalog.rows import KEPT_MEDIA
 from avsearch.moments import Modality
 from avsearch.schema import coverage, embedding, media, segment

@@ -10,7 +10,8 @@ from sqlalchemy import Connection, Table, bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from avsearch.catalog.database import is_sqlite
-from avsearch.catalog.records import Coverage, FileState, NewEncoder, NewSegment, Root, SegmentRecord
+from avsearch.catalog.publication import Coverage, NewSegment, SegmentRecord
+from avsearch.catalog.records import FileState, NewEncoder, Root
 from avsearch.catalog.rows import Values, now_us, storable
 from avsearch.remote import address
 from avsearch.schema import coverage, embedding, encoder, file, label, root, segment

@@ -14,19 +14,11 @@ from avsearch.catalog.coverage import covered_by, is_uncovered_by, read_lost
 from avsearch.catalog.database import check_revision, integrity_problems, reading
 from avsearch.catalog.described import read_info_at, read_media, read_media_at
 from avsearch.catalog.encoders import read_active_encoder, read_localizer, read_pending_encoder
+from avsearch.catalog.figures import Status
 from avsearch.catalog.holding import read_holding
 from avsearch.catalog.paths import places_of
-from avsearch.catalog.records import (
-    EncoderRecord,
-    FileState,
-    Lost,
-    MediaFilter,
-    MediaRecord,
-    Root,
-    SegmentRecord,
-    Snapshot,
-    Status,
-)
+from avsearch.catalog.publication import Lost, SegmentRecord, Snapshot
+from avsearch.catalog.records import EncoderRecord, FileState, MediaFilter, MediaRecord, Root
 from avsearch.catalog.rows import (
     KEPT_MEDIA,
     KEPT_STATES,

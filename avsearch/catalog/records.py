@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from avsearch.moments import MediaInfo, MediaKind, Modality
+from avsearch.moments import MediaInfo, MediaKind
 
 
 class State(StrEnum):
@@ -141,79 +137,6 @@ class EncoderRecord(NewEncoder):
 
 
 @dataclass(frozen=True)
-class SegmentRecord:
-    """The row of a segment; `checksum` is xxh3_128 of the whole file, in hexadecimal."""
-
-    name: str
-    modality: Modality
-    fingerprint: str
-    num_rows: int
-    dim: int
-    num_bytes: int
-    checksum: str
-
-
-@dataclass(frozen=True)
-class NewSegment:
-    """A segment whose file is on the disk and whose row is not; rows by media id."""
-
-    record: SegmentRecord
-    rows_of_media: Mapping[int, int]
-
-    def __post_init__(self) -> None:
-        if sum(self.rows_of_media.values()) != self.record.num_rows:
-            raise ValueError(f"{self.record.name}: the rows of its media do not add up")
-
-
-@dataclass(frozen=True)
-class Coverage:
-    """How many moments of one modality a media has under an encoder; 0 is said as well."""
-
-    fingerprint: str
-    media_id: int
-    modality: Modality
-    num_moments: int
-
-
-@dataclass(frozen=True, order=True)
-class Lost:
-    """A media whose vectors of the asked encoder and one modality are not, or not all, there any more."""
-
-    media_id: int
-    modality: Modality
-
-
-@dataclass(frozen=True)
-class Publication:
-    """What becomes true in one commit.
-
-    `media` are new; `labels` are added to those that media have, new ones and known ones alike; `coverage`
-    replaces what was said of the same encoder, media and modality.
-    """
-
-    media: tuple[IndexedMedia, ...] = ()
-    segments: tuple[NewSegment, ...] = ()
-    files: tuple[FileState, ...] = ()
-    labels: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
-    coverage: tuple[Coverage, ...] = ()
-
-
-@dataclass(frozen=True)
-class Replacement:
-    """Segments that take the place of others in one commit.
-
-    Attributes:
-        old: names of the segments that go.
-        new: those that come.
-        forgotten: media that go with all that is known of them; segments that stay may still hold rows of them.
-    """
-
-    old: tuple[str, ...]
-    new: tuple[NewSegment, ...]
-    forgotten: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
 class MediaFilter:
     """Which media are wanted: those for which all that is given holds.
 
@@ -229,71 +152,3 @@ class MediaFilter:
     labels: tuple[str, ...] = ()
     under: Path | None = None
     glob: str = ""
-
-
-@dataclass(frozen=True, eq=False)
-class Snapshot:
-    """What can be searched at one instant.
-
-    Attributes:
-        encoder: the active one, or None before the first index.
-        segments: the segments that it made.
-        live_media_ids: (M,) int64 ascending, media with at least one indexed file.
-    """
-
-    encoder: EncoderRecord | None
-    segments: tuple[SegmentRecord, ...]
-    live_media_ids: NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class IndexerRecord:
-    """An indexer at work on a server: which process it is, since when, and how many files it has in hand."""
-
-    name: str
-    started_at_us: int
-    num_files: int
-
-
-@dataclass(frozen=True)
-class Status:
-    """A library in figures; media, hours and moments are those that can be found.
-
-    Attributes:
-        num_roots: registered folders.
-        files: number of files by state.
-        failures: number of failed files by reason, the most frequent first.
-        media: number of media by kind.
-        hours: duration of all media.
-        moments: number of moments by modality, of the active encoder.
-        num_segments: segment files.
-        segment_bytes: their size together.
-        encoder: the active one.
-        silent_seconds: seconds of digital silence, left out.
-        still_frames: black and frozen frames, left out.
-        dead_moments: moments that `compact` would reclaim: of media that no indexed or missing file holds, and
-            of encoders neither active nor pending.
-        pending: the encoder whose vectors are being made.
-        num_pending_done: live media that it has dealt with.
-        num_live: media that can be found.
-        localizer: the encoder that says where in a picture a sound comes from.
-        indexers: who is at work on it, on a server; for SQLite none are counted.
-    """
-
-    num_roots: int
-    files: Mapping[str, int]
-    failures: Mapping[str, int]
-    media: Mapping[str, int]
-    hours: float
-    moments: Mapping[str, int]
-    num_segments: int
-    segment_bytes: int
-    encoder: EncoderRecord | None
-    silent_seconds: int
-    still_frames: int
-    dead_moments: int
-    pending: EncoderRecord | None
-    num_pending_done: int
-    num_live: int
-    localizer: EncoderRecord | None
-    indexers: tuple[IndexerRecord, ...] = ()

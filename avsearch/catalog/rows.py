@@ -13,15 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Row, Select, select
 
-from avsearch.catalog.records import (
-    EncoderRecord,
-    FileState,
-    IndexedMedia,
-    MediaRecord,
-    Root,
-    SegmentRecord,
-    State,
-)
+from avsearch.catalog.publication import SegmentRecord
+from avsearch.catalog.records import EncoderRecord, FileState, IndexedMedia, MediaRecord, Root, State
 from avsearch.moments import AudioStream, MediaInfo, MediaKind, Modality, VideoStream
 from avsearch.schema import encoder, file, root, segment
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -14,6 +13,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
 from avsearch.catalog.database import Database, is_sqlite, lost_connection, server_engine, writing
 from avsearch.catalog.locks import busy, lock_key, own_name, read_holders, take_lock, take_lock_for_transaction
 from avsearch.errors import LibraryError
+from avsearch.patience import patiently
 from avsearch.schema import library_state
 
 CONNECT_AGAIN_S = (0.5, 1.0, 2.0, 4.0)  # pauses before a server that starts, or restarts, is tried again
@@ -101,11 +101,8 @@ def _connect_once(engine: Engine) -> None:
 
 def _connect_patiently(connect: Callable[[], DBAPIConnection], dialect: Dialect) -> DBAPIConnection:
     """Try again, after longer and longer pauses, what may be another in a moment."""
-    for pause_s in CONNECT_AGAIN_S:
-        try:
-            return connect()
-        except dialect.loaded_dbapi.OperationalError as error:
-            if not _MAY_PASS.search(str(error)):
-                raise
-        time.sleep(pause_s)
-    return connect()
+
+    def may_pass(error: Exception) -> bool:
+        return isinstance(error, dialect.loaded_dbapi.OperationalError) and bool(_MAY_PASS.search(str(error)))
+
+    return patiently(connect, CONNECT_AGAIN_S, may_pass)

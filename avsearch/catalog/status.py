@@ -11,8 +11,9 @@ from avsearch.catalog.claims import read_indexers
 from avsearch.catalog.coverage import covered_by
 from avsearch.catalog.database import is_sqlite
 from avsearch.catalog.encoders import read_active_encoder, read_localizer, read_pending_encoder
+from avsearch.catalog.figures import IndexerRecord, Status
 from avsearch.catalog.locks import lock_key
-from avsearch.catalog.records import EncoderRecord, IndexerRecord, State, Status
+from avsearch.catalog.records import EncoderRecord, State
 from avsearch.catalog.rows import KEPT_STATES, LIVE_MEDIA
 from avsearch.moments import SECOND_US, MediaKind, Modality
 from avsearch.schema import embedding, file, label, library_state, media, root, segment

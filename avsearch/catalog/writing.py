@@ -24,16 +24,9 @@ from avsearch.catalog.inserts import (
     update_known_files,
 )
 from avsearch.catalog.paths import Place
+from avsearch.catalog.publication import Publication, Replacement
 from avsearch.catalog.reading import Catalog
-from avsearch.catalog.records import (
-    EncoderRecord,
-    FileState,
-    NewEncoder,
-    Publication,
-    Replacement,
-    Root,
-    State,
-)
+from avsearch.catalog.records import EncoderRecord, FileState, NewEncoder, Root, State
 from avsearch.catalog.rooting import at_present, put_root
 from avsearch.catalog.rows import chunks, media_values, now_us, read_roots
 from avsearch.catalog.selection import conditions_for

@@ -24,7 +24,7 @@ from avsearch.moments import SECOND_US
 if TYPE_CHECKING:
     from avsearch.errors import AvsearchError
     from avsearch.moments import Failed
-    from indexer.build import Indexed, IndexJob
+    from indexer.index_job import Indexed, IndexJob
 
 Footage = Annotated[
     list[Path],
@@ -104,7 +104,7 @@ def index(
 
     Example: avsearch index ~/footage --model run/encoder.safetensors
     """
-    from indexer.build import IndexJob
+    from indexer.index_job import IndexJob
 
     job = IndexJob(
         paths=paths,

@@ -9,7 +9,7 @@ from avsearch.cli.output import counted, failure_record, length_of, list_failure
 from avsearch.remote import address
 
 if TYPE_CHECKING:
-    from indexer.build import Indexed, IndexJob
+    from indexer.index_job import Indexed, IndexJob
 
 
 def result_record(job: IndexJob, result: Indexed) -> dict[str, Any]:

@@ -18,8 +18,8 @@ from avsearch.cli.index_result import result_record
 from avsearch.cli.index_screen import event_record
 from avsearch.cli.output import print_line
 from avsearch.errors import AvsearchError
-from indexer.build import Indexed, IndexJob
 from indexer.events import Committed, Elsewhere, FileDone, Found, Reconnecting, Timings, Walking
+from indexer.index_job import Indexed, IndexJob
 
 REGENERATE = "python -m avsearch.cli.reference > docs/commands.md"
 _HEAD = f"""# Commands

@@ -17,8 +17,9 @@ from avsearch.localize.still import Still, localize_still
 from avsearch.manifest import ManifestRow, read_manifest
 from avsearch.moments import DIRECTIONS, Failed, Hit, Modality, Progress
 from avsearch.query import Source, search
-from indexer.build import IndexJob, index
+from indexer.build import index
 from indexer.events import Committed, Elsewhere, Event, FileDone, Found, Listener, Walking
+from indexer.index_job import IndexJob
 from trainer.config import TrainConfig, TrainJob
 from trainer.loop import train
 from trainer.recipes import ave_nce, avol_nce

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from avsearch.evaluation.classes import Confusion
+from avsearch.evaluation.markdown_table import cell, number, shown, table_head, table_line
 from avsearch.evaluation.paper import PAPER_TABLE, PaperRow
 from avsearch.evaluation.record import column_key, model_record, protocol_record
 from avsearch.evaluation.results import Evaluation, Score
@@ -69,15 +70,15 @@ def _spaced(section: Sequence[str]) -> list[str]:
 
 def _systems(report: Report) -> list[str]:
     k = report.first.settings.k
-    lines = _table_head([f"nDCG@{k}", *map(str, DIRECTIONS), "cross-modal mean"])
+    lines = table_head([f"nDCG@{k}", *map(str, DIRECTIONS), "cross-modal mean"])
     for system in report.systems:
         for run in system.runs:
             mean = cross_modal_mean(run.evaluation)
             cells = [_with_interval(run.evaluation.score(direction)) for direction in DIRECTIONS]
-            lines.append(_line([_run_name(system, run), *cells, _shown(mean)]))
+            lines.append(table_line([_run_name(system, run), *cells, shown(mean)]))
     chances = [_chance(report.first.score(direction)) for direction in DIRECTIONS]
     across = [_chance(report.first.score(direction)) for direction in CROSS_MODAL]
-    return [*lines, _line(["chance", *map(_shown, [*chances, _mean(across)])])]
+    return [*lines, table_line(["chance", *map(shown, [*chances, _mean(across)])])]
 
 
 def _run_name(system: System, run: Run) -> str:
@@ -91,19 +92,19 @@ def run_seed(run: Run) -> str:
 
 
 def _measures(evaluation: Evaluation) -> list[str]:
-    lines = ["## All measures", *_table_head(["", *map(str, DIRECTIONS)])]
+    lines = ["## All measures", *table_head(["", *map(str, DIRECTIONS)])]
     for column in evaluation.columns:
         scores = [evaluation.score(direction, column) for direction in DIRECTIONS]
-        lines.append(_line([column_key(column, evaluation.settings.k), *map(_with_interval, scores)]))
-        lines.append(_line(["chance", *(_shown(_chance(score)) for score in scores)]))
+        lines.append(table_line([column_key(column, evaluation.settings.k), *map(_with_interval, scores)]))
+        lines.append(table_line(["chance", *(shown(_chance(score)) for score in scores)]))
         own_first = [score.chance_own_first if score else None for score in scores]
         if any(chance is not None for chance in own_first):
-            lines.append(_line(["chance, own item first", *map(_shown, own_first)]))
+            lines.append(table_line(["chance, own item first", *map(shown, own_first)]))
     counts = [evaluation.queries(direction) for direction in DIRECTIONS]
-    lines.append(_line(["queries", *(str(count.asked) for count in counts)]))
+    lines.append(table_line(["queries", *(str(count.asked) for count in counts)]))
     for rule in {column.self_rule: None for column in evaluation.columns}:
         cells = [str(count.without_relevant[rule]) for count in counts]
-        lines.append(_line([f"without a relevant candidate, {rule}", *cells]))
+        lines.append(table_line([f"without a relevant candidate, {rule}", *cells]))
     return lines
 
 
@@ -113,12 +114,12 @@ def _over_runs(report: Report) -> list[str]:
         return []
     lines = [
         "## Several seeds: mean and standard deviation",
-        *_table_head(["system", "runs", *map(str, DIRECTIONS)]),
+        *table_head(["system", "runs", *map(str, DIRECTIONS)]),
     ]
     for system in several:
         spreads = [system.spread(direction) for direction in DIRECTIONS]
-        cells = ["-" if it is None else f"{it.mean:.3f} ± {_shown(it.standard_deviation)}" for it in spreads]
-        lines.append(_line([system.name, str(len(system.runs)), *cells]))
+        cells = ["-" if it is None else f"{it.mean:.3f} ± {shown(it.standard_deviation)}" for it in spreads]
+        lines.append(table_line([system.name, str(len(system.runs)), *cells]))
     return lines
 
 
@@ -127,9 +128,9 @@ def _comparison(report: Report) -> list[str]:
     if comparison is None:
         return []
     head = ["direction", "difference", "p", "p (Holm)", "effect size", "better", "worse", "equal", "queries"]
-    lines = [f"## {comparison.names[1]} minus {comparison.names[0]}", *_table_head(head)]
+    lines = [f"## {comparison.names[1]} minus {comparison.names[0]}", *table_head(head)]
     for direction, test in comparison.tests.items():
-        lines.append(_line([str(direction), *_test_cells(test, comparison.adjusted[direction])]))
+        lines.append(table_line([str(direction), *_test_cells(test, comparison.adjusted[direction])]))
     return [
         *lines,
         "Paired by query; p by a two-sided randomisation test over items, of four directions together after Holm; "
@@ -152,8 +153,8 @@ def _judgements(runs: Sequence[Run]) -> list[str]:
     rows = [(run.source, figure) for run in runs for figure in judgement_figures(run)]
     if not rows:
         return []
-    lines = ["## Correspondence and localization", *_table_head(["", "figure", "reached", "baseline", "of"])]
-    return lines + [_line([source, *figure]) for source, figure in rows]
+    lines = ["## Correspondence and localization", *table_head(["", "figure", "reached", "baseline", "of"])]
+    return lines + [table_line([source, *figure]) for source, figure in rows]
 
 
 def judgement_figures(run: Run) -> Iterator[tuple[str, str, str, str]]:
@@ -170,17 +171,17 @@ def _classes(report: Report) -> list[str]:
         if not scores:
             continue
         lines.append(f"### {direction}")
-        lines += _table_head(["class", "items", "queries", f"nDCG@{report.first.settings.k}", "chance"])
+        lines += table_head(["class", "items", "queries", f"nDCG@{report.first.settings.k}", "chance"])
         for score in scores[:WORST_CLASSES]:
             cells = [score.label, str(score.num_items), str(score.num_queries)]
-            lines.append(_line([*map(_cell, cells), _shown(score.mean), _shown(score.chance)]))
+            lines.append(table_line([*map(cell, cells), shown(score.mean), shown(score.chance)]))
         lines.append(_taken_for(report.confusions[direction]))
     return ["## Classes, the worst first", *lines] if lines else []
 
 
 def _taken_for(found: Confusion | None) -> str:
     pairs = [] if found is None else found.worst(3)
-    told = "; ".join(f"{_cell(asked)} finds {_cell(instead)} ({share:.0%})" for asked, instead, share in pairs)
+    told = "; ".join(f"{cell(asked)} finds {cell(instead)} ({share:.0%})" for asked, instead, share in pairs)
     return f"Most often confused: {told}." if told else "No class is confused with another."
 
 
@@ -197,30 +198,30 @@ def _paper(report: Report) -> list[str]:
 
 
 def _paper_lines(title: str, rows: Sequence[PaperRow]) -> list[str]:
-    lines = [_line([row.name, *map(_shown, row.ndcg), _shown(row.avc)]) for row in rows]
-    return [*_table_head([title, *map(str, DIRECTIONS), "AVC"]), *lines]
+    lines = [table_line([row.name, *map(shown, row.ndcg), shown(row.avc)]) for row in rows]
+    return [*table_head([title, *map(str, DIRECTIONS), "AVC"]), *lines]
 
 
 def _benches(report: Report) -> list[str]:
     lines: list[str] = []
     for bench in report.benches:
         lines.append(f"## avsearch bench {bench.benchmark}, {bench.date}")
-        lines.append(_cell(bench.machine))
-        lines += _table_head(["", "median", "lowest", "highest"])
+        lines.append(cell(bench.machine))
+        lines += table_head(["", "median", "lowest", "highest"])
         for it in bench.figures:
-            lines.append(_line([_cell(it.name), *map(_number, (it.median, it.lowest, it.highest))]))
+            lines.append(table_line([cell(it.name), *map(number, (it.median, it.lowest, it.highest))]))
     return lines
 
 
 def _settings(evaluation: Evaluation) -> list[str]:
     record = protocol_record(evaluation) | {f"model {key}": it for key, it in model_record(evaluation).items()}
-    shown = {"protocol": record["name"], "items": evaluation.num_items}
-    shown |= {key: it for key, it in record.items() if key not in {"name", "description", "relevance", "self"}}
-    shown["groups"] = ", ".join(record["groups"])
+    told = {"protocol": record["name"], "items": evaluation.num_items}
+    told |= {key: it for key, it in record.items() if key not in {"name", "description", "relevance", "self"}}
+    told["groups"] = ", ".join(record["groups"])
     rows = [
-        _line([key.replace("_", " "), "-" if it in {None, ""} else _cell(str(it))]) for key, it in shown.items()
+        table_line([key.replace("_", " "), "-" if it in {None, ""} else cell(str(it))]) for key, it in told.items()
     ]
-    return [*_table_head(["setting", "value"])[:1], _line(["---", "---"]), *rows]
+    return [*table_head(["setting", "value"])[:1], table_line(["---", "---"]), *rows]
 
 
 def _problems(runs: Sequence[Run]) -> list[str]:
@@ -253,24 +254,3 @@ def _mean(values: Sequence[float | None]) -> float | None:
     """None where one is not known."""
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if len(known) == len(values) else None
-
-
-def _table_head(cells: Sequence[str]) -> list[str]:
-    return [_line(cells), _line(["---"] + ["---:"] * (len(cells) - 1))]
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _cell(text: str) -> str:
-    """Text from outside, on one line and without what would end a cell."""
-    return " ".join(text.split()).replace("|", "\\|")
-
-
-def _shown(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:,.0f}" if abs(value) >= 100 else f"{value:.4g}"

@@ -1,10 +1,11 @@
 """Media files through ffmpeg and Pillow; the only part that starts processes."""
 
 from avsearch.front_end import SAMPLE_RATE_HZ
+from avsearch.media.contents import content_hash
 from avsearch.media.decode import Damage, read_pass
 from avsearch.media.frames import Frame, FrameTimes, frame_times, read_frames, scaled_size
 from avsearch.media.intra import is_intra, read_intra_frames
-from avsearch.media.listing import barren_folders, content_hash, media_files
+from avsearch.media.listing import barren_folders, media_files
 from avsearch.media.looks import Look, read_looks
 from avsearch.media.names import MEDIA_EXTENSIONS, VIDEO_EXTENSIONS
 from avsearch.media.pictures import PICTURE_EXTENSIONS, is_picture

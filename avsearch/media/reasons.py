@@ -1,12 +1,15 @@
-"""Why a file cannot be opened, in words for people, out of what ffprobe printed."""
+"""Why a file cannot be opened or decoded, in words for people, out of what ffprobe and ffmpeg printed."""
 
 from __future__ import annotations
 
 import re
+import signal
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from avsearch.errors import MediaError
+from avsearch.media import safety
 
 _COPY_AGAIN = "Copy it again from its source."
 _NEWER = "Install a newer ffmpeg, or convert it on a machine that plays it."
@@ -14,6 +17,8 @@ _NO_MEDIA = "Give a video, a sound file or a picture."
 _MAX_WORDS = 240
 _LINE = re.compile(r"^(?:\[(?P<who>[^\]]*?) @ [^\]]*\] )?\[(?P<level>\w+)\] (?P<text>.*)")
 _TELLING_WARNING = re.compile(r"is not implemented|Could not open codec")
+_NOTHING_DECODED = re.compile("Cannot determine format of input stream|Failed to configure output pad")
+_TOO_MUCH_CPU = {-signal.SIGXCPU, 255}  # ffmpeg catches the signal, cleans up and ends with 255
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,31 @@ def why_nothing_follows(path: Path, log: str) -> MediaError:
     words = "; ".join(_words(path, log))[:_MAX_WORDS].rstrip(".;, ")
     told = f" ({words})" if words else ""
     return MediaError(f"{path}: has a header, but no pictures or sound follow{told}.", hint=_COPY_AGAIN)
+
+
+def why_failed(status: int, told: Sequence[str], *, is_whole: bool) -> str:
+    """Why ffmpeg gave less than a file holds; empty if it did not.
+
+    Args:
+        status: that it ended with.
+        told: the errors that it printed.
+        is_whole: whether its output was read to the end, and not left early.
+    """
+    broken_off = _broken_off(status, told) if is_whole else ""
+    if broken_off or status == 0:
+        return broken_off
+    if any(_NOTHING_DECODED.search(line) for line in told):
+        return f"not one packet of it can be decoded ({told[0]})."
+    last = list(dict.fromkeys(told[-2:]))  # what went wrong inside, and what that came to
+    return f"{'; '.join(last)}." if last else f"ffmpeg ended with status {status}, giving no reason."
+
+
+def _broken_off(status: int, told: Sequence[str]) -> str:
+    """Which limit kept it from reading on, whatever its exit status."""
+    if status in _TOO_MUCH_CPU:
+        return "decoding it takes too much computing time."
+    lines = "\n".join(told)
+    return next((f"{why}." for words, why in safety.BROKEN_OFF.items() if re.search(words, lines)), "")
 
 
 def _words(path: Path, log: str) -> dict[str, None]:

@@ -19,6 +19,7 @@ from typing import IO
 
 from avsearch.errors import MediaError
 from avsearch.media import safety
+from avsearch.media.reasons import why_failed
 from avsearch.media.waiting import still_waiting
 
 STDERR_LIMIT_BYTES = 1 << 20
@@ -29,9 +30,7 @@ MOST_PATIENCE_S = 600.0  # that may be saved up with `Running.grant`
 PIPE_BYTES = 1 << 20  # asked of the kernel, so that a process seldom waits for its reader
 SECOND_OUTPUT = "pipe:second"  # in a command: stands for a pipe beside stdout, read by `Running.blocks`
 _LOOK_EVERY_MS = 200
-_TOO_MUCH_CPU = {-signal.SIGXCPU, 255}  # ffmpeg catches the signal, cleans up and ends with 255
 _ERROR = re.compile(r"^.*?\[(?:error|fatal|panic)\] ")
-_NOTHING_DECODED = re.compile("Cannot determine format of input stream|Failed to configure output pad")
 INSTALL_HINT = "Install ffmpeg 5.1 or newer, for example with `apt-get install ffmpeg`."
 
 
@@ -185,9 +184,8 @@ def running(
         _stream(current.process.stdout).close()
         if second is not None:
             os.close(second)
-    broken_off = _broken_off(current) if is_whole else ""
-    if status != 0 or broken_off:
-        raise MediaError(f"{path}: {broken_off or _reason(current)}")
+    if why := why_failed(status, current.complaints(), is_whole=is_whole):
+        raise MediaError(f"{path}: {why}")
 
 
 @contextmanager
@@ -273,21 +271,3 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-
-
-def _broken_off(current: Running) -> str:
-    """What a limit kept it from reading, whatever its exit status; empty if nothing."""
-    if current.process.returncode in _TOO_MUCH_CPU:
-        return "decoding it takes too much computing time."
-    told = "\n".join(current.complaints())
-    return next((f"{why}." for words, why in safety.BROKEN_OFF.items() if re.search(words, told)), "")
-
-
-def _reason(current: Running) -> str:
-    """The last two errors that ffmpeg printed: what went wrong inside, and what that came to."""
-    told = current.complaints()
-    if any(_NOTHING_DECODED.search(line) for line in told):
-        return f"not one packet of it can be decoded ({told[0]})."
-    told = told[-2:]
-    status = current.process.returncode
-    return "; ".join(dict.fromkeys(told)) + "." if told else f"ffmpeg ended with status {status}, giving no reason."

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from avsearch.query.asking import Found, Query, Source, Term, parse_moment, parse_source
     from avsearch.query.devices import Hold
     from avsearch.query.embedding import Embedder, Encodes, side
+    from avsearch.query.opening import ask, open_session, search, weights_of
     from avsearch.query.ranking import Searchable, nearest_hits
-    from avsearch.query.session import Prepared, Session, ask, open_session, search, weights_of
+    from avsearch.query.session import Prepared, Session
     from avsearch.query.stages import STAGES, Stages
 
 __all__ = [
@@ -46,8 +47,9 @@ __getattr__ = loader(
         "avsearch.query.asking": "Found Query Source Term parse_moment parse_source",
         "avsearch.query.devices": "Hold",
         "avsearch.query.embedding": "Embedder Encodes side",
+        "avsearch.query.opening": "ask open_session search weights_of",
         "avsearch.query.ranking": "Searchable nearest_hits",
-        "avsearch.query.session": "Prepared Session ask open_session search weights_of",
+        "avsearch.query.session": "Prepared Session",
         "avsearch.query.stages": "STAGES Stages",
     },
 )

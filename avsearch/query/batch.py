@@ -14,7 +14,7 @@ from avsearch.media import media_files
 from avsearch.moments import Failed, Progress
 from avsearch.query.asking import Asked, Query, Source, Term
 from avsearch.query.devices import settled
-from avsearch.query.session import open_session, weights_of
+from avsearch.query.opening import open_session, weights_of
 
 
 def batch_files(path: Path) -> list[Path]:

@@ -12,8 +12,9 @@ from avsearch.catalog import State
 from avsearch.errors import AvsearchError
 from avsearch.web.observing import LOGGER
 from avsearch.web.refusals import Refused
-from indexer.build import IndexJob, index
+from indexer.build import index
 from indexer.events import Event, FileDone, Found
+from indexer.index_job import IndexJob
 
 _BEGINS_S = 0.5  # within which a run says that it cannot begin
 _STOPS_S = 10.0

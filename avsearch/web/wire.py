@@ -138,16 +138,7 @@ class RootOut(BaseModel):
 
 
 class EncoderOut(BaseModel):
-    """What makes vectors of media."""
-
-    architecture: str
-    recipe: str
-    size: str
-    fingerprint: str
-
-
-class LocalizerOut(BaseModel):
-    """What says where in a picture a sound comes from."""
+    """A network by its weights: one that makes vectors of media, or one that says where a sound comes from."""
 
     architecture: str
     recipe: str
@@ -191,7 +182,7 @@ class LibraryOut(BaseModel):
     hours: float
     moments: MomentCounts
     encoder: EncoderOut | None
-    localizer: LocalizerOut | None
+    localizer: EncoderOut | None
     localizer_hint: str
     indexing: IndexingOut | None
     upload_limit_bytes: int

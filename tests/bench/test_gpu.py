@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from avsearch.bench import gpu_search
+from avsearch.bench import gpu_search, gpu_ways
 from avsearch.bench.gpu import bench_gpu
 from avsearch.bench.gpu_result import GpuBenchmarkJob, GpuFigure, rate
 from avsearch.bench.gpu_training import TrainingBenchmark
@@ -166,7 +166,7 @@ def test_chunks_of_rows_are_joined(monkeypatch):
 
 def test_a_share_is_bytes_by_time_by_bandwidth():
     figures = [GpuFigure("x: one query", 2.0, "ms")]
-    assert gpu_search.share_figure("x", figures, 5_000_000, 1e10).value == pytest.approx(0.25)
+    assert gpu_ways.share_figure("x", figures, 5_000_000, 1e10).value == pytest.approx(0.25)
 
 
 def test_without_a_gpu_one_sentence_says_so():
@@ -193,7 +193,7 @@ def test_avsearchs_own_search_is_measured_on_the_gpu_with_recall_1(gpus, monkeyp
 
     gpus(cuvs=True)
     monkeypatch.setattr(exact, "FEW_ROWS", 100)
-    monkeypatch.setattr(gpu_search, "_ROUNDS", 2)
+    monkeypatch.setattr(gpu_ways, "_ROUNDS", 2)
     made = gpu_search.made_rows(12_000, 16, torch.device("cpu"))
     figures, notes = faiss_figures(made.vector.numpy(), made.queries, torch.device("cuda:0"), 1e10)
     found = {it.name: it.value for it in figures}
@@ -213,7 +213,7 @@ def test_what_the_gpu_has_no_room_for_is_a_note(gpus, monkeypatch):
         raise NoGpu("The memory of GPU 0 is full.")
 
     gpus()
-    monkeypatch.setattr(gpu_search, "_ROUNDS", 2)
+    monkeypatch.setattr(gpu_ways, "_ROUNDS", 2)
     monkeypatch.setattr(gpu_faiss, "build_on_gpu", full)
     made = gpu_search.made_rows(3000, 16, torch.device("cpu"))
     figures, notes = gpu_faiss.faiss_figures(made.vector.numpy(), made.queries, torch.device("cuda"), 1e10)

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
 
+from avsearch import patience
 from avsearch.catalog import (
     Catalog,
     CatalogWriter,
@@ -164,7 +165,7 @@ def test_a_reader_that_is_cut_off_is_told_so_and_can_read_again(database, kill_a
 
 def test_a_server_that_is_not_there_is_one_sentence(tmp_path, postgres_database, monkeypatch):
     pauses = []
-    monkeypatch.setattr(session.time, "sleep", pauses.append)
+    monkeypatch.setattr(patience.time, "sleep", pauses.append)
     gone = find_database(postgres_database.replace("port=5432", "port=5433"), tmp_path)
     for attempt in (Catalog(gone.engine()).roots, write_session(gone, ID).__enter__):
         with pytest.raises(LibraryError, match=r"^The catalog cannot be (read|written) \(connection .*\)\. Check"):
@@ -174,7 +175,7 @@ def test_a_server_that_is_not_there_is_one_sentence(tmp_path, postgres_database,
 
 def test_a_server_that_comes_up_meanwhile_is_waited_for(database, monkeypatch):
     genuine, pauses = session._connect_patiently, []
-    monkeypatch.setattr(session.time, "sleep", pauses.append)
+    monkeypatch.setattr(patience.time, "sleep", pauses.append)
 
     def starting_up(connect, dialect):
         def attempt():

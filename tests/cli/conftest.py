@@ -2,7 +2,8 @@ import shutil
 
 import pytest
 
-from indexer.build import IndexJob, index
+from indexer.build import index
+from indexer.index_job import IndexJob
 from tests.tiny import make_film, tiny_weights
 
 

@@ -12,7 +12,7 @@ from avsearch.cluster import check_address, connected
 from avsearch.errors import ClusterError, MediaError, UsageError
 from avsearch.library import open_library
 from indexer.discover import FoundFile
-from indexer.pipeline import ReadFile
+from indexer.read_file import ReadFile
 from tests.cli.command import avsearch, started
 from tests.cluster.nodes import named, two_nodes
 from tests.indexer.building import run

@@ -7,7 +7,8 @@ import pytest
 
 from avsearch.library import open_library
 from avsearch.moments import Modality
-from indexer.build import IndexJob, index
+from indexer.build import index
+from indexer.index_job import IndexJob
 from tests.cli.command import started
 from tests.cluster.nodes import named, two_nodes
 from tests.tiny import make_film, tiny_weights

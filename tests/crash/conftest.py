@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from avsearch.library import open_library
-from indexer.build import IndexJob, index
+from indexer.build import index
+from indexer.index_job import IndexJob
 from tests.crash.running import contents, open_nursery, started, unheard
 from tests.tiny import make_film, tiny_weights
 

@@ -9,7 +9,8 @@ from PIL import Image
 
 from avsearch import media
 from avsearch.library import open_library, verify
-from indexer.build import IndexJob, index
+from indexer.build import index
+from indexer.index_job import IndexJob
 from tests.crash.running import assert_same, contents, unheard
 from tests.tiny import make_film
 

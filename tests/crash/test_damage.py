@@ -13,7 +13,8 @@ from avsearch.library import create_library, open_library, verify
 from avsearch.moments import Modality
 from avsearch.query import nearest_hits
 from indexer import ledger
-from indexer.build import IndexJob, index
+from indexer.build import index
+from indexer.index_job import IndexJob
 from indexer.repair import RepairJob, repair
 from tests.crash.running import assert_same, assert_sound, contents, unheard
 from tests.media.clips import tones, write_wav

@@ -8,7 +8,8 @@ from PIL import Image
 
 from avsearch.catalog import State
 from avsearch.library import open_library
-from indexer.build import IndexJob, index
+from indexer.build import index
+from indexer.index_job import IndexJob
 from tests.crash.dying import killed_copies
 from tests.crash.running import assert_same, assert_sound, contents, is_made, unheard
 

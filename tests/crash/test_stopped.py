@@ -15,8 +15,9 @@ from functools import partial
 import pytest
 
 from avsearch.library import open_library
-from avsearch.media import listing
-from indexer.build import IndexJob, index
+from avsearch.media import contents as hashing
+from indexer.build import index
+from indexer.index_job import IndexJob
 from tests.crash.running import assert_same, assert_sound, committed, contents, finished, running_on, unheard
 from tests.media.clips import tones, write_wav
 
@@ -144,7 +145,7 @@ def test_a_run_that_is_told_to_stop_does_not_hash_a_large_file_to_its_end(
         threading.Timer(0.3, lambda: (stopped_at.append(time.monotonic()), stop.set())).start()
         yield SlowFile()
 
-    monkeypatch.setattr(listing, "open_file", open_slowly)
+    monkeypatch.setattr(hashing, "open_file", open_slowly)
     job = IndexJob([footage], tmp_path / "library", model=weights, num_workers=1)
     result = index(job, unheard, stop)
     assert time.monotonic() - stopped_at[0] < 5

@@ -6,7 +6,8 @@ import pytest
 
 from avsearch.errors import LibraryError
 from avsearch.library import open_library, orphans, verify
-from indexer.build import IndexJob, index
+from indexer.build import index
+from indexer.index_job import IndexJob
 from indexer.reembed import ReembedJob, reembed
 from indexer.repair import RepairJob, repair
 from tests.crash.dying import killed_copies

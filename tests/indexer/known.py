@@ -8,7 +8,8 @@ from PIL import Image
 from avsearch.encoder import Encoder
 from avsearch.library import open_library, relink
 from avsearch.moments import Modality, Moment
-from indexer.build import IndexJob, index
+from indexer.build import index
+from indexer.index_job import IndexJob
 from tests.media.clips import make_clip, tones, write_wav
 from tests.tiny import make_film, tiny_weights
 

@@ -3,7 +3,8 @@
 from pathlib import Path
 from uuid import uuid4
 
-from indexer.build import IndexJob, index
+from indexer.build import index
+from indexer.index_job import IndexJob
 from tests.indexer.known import NOBODY
 
 

@@ -8,7 +8,8 @@ from avsearch import media
 from avsearch.errors import LibraryError, ManifestError, MediaError, WeightsError
 from avsearch.library import open_library, verify
 from avsearch.moments import Modality
-from indexer.build import IndexJob, index
+from indexer.build import index
+from indexer.index_job import IndexJob
 from indexer.pipeline import Pipeline
 from tests.indexer.building import ignore, make_footage, moments, run
 from tests.media.clips import ffmpeg, make_clip, numbered_frames, tones, write_wav

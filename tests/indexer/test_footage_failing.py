@@ -14,7 +14,8 @@ from avsearch.errors import LibraryError, MediaError, StorageError
 from avsearch.remote import Originals, Version, list_objects
 from avsearch.remote import footage as footage_module
 from indexer import fetching
-from indexer.build import IndexJob, index
+from indexer.build import index
+from indexer.index_job import IndexJob
 from tests.indexer.known import NOBODY, by_file
 from tests.indexer.stores import Memory, copies, run
 from tests.indexer.test_footage_in_a_store import bucket, cache, disk, filled, library, states

@@ -1,5 +1,6 @@
 """Footage on S3, or in fsspec's memory: what is made of it is what is made of the same files in a folder."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,12 @@ from avsearch.catalog import State
 from avsearch.library import open_library, verify
 from avsearch.moments import Modality
 from avsearch.remote import store as store_module
-from indexer.build import IndexJob, index
+from indexer.build import index
 from indexer.deep import verify_deep
+from indexer.index_job import IndexJob
 from indexer.reembed import ReembedJob, reembed
-from tests.indexer.known import NOBODY, by_file, lowest_cosine, make_footage
+from indexer.repair import RepairJob, repair
+from tests.indexer.known import NOBODY, by_file, lowest_cosine, make_footage, segments_of
 from tests.indexer.stores import Bucket, Memory, copies, run
 from tests.media.clips import tones, write_wav
 from tests.tiny import tiny_weights
@@ -171,6 +174,33 @@ def test_reembedding_and_a_deep_look_read_through_the_same_door(indexed, filled,
     filled.remove("one.mp4")
     (away,) = verify_deep(open_library(indexed), tell=NOBODY, num_moments=10_000).away
     assert away.reason == "is not there; index its folder."
+
+
+def test_a_repair_fetches_only_what_it_makes_again(indexed, filled, disk, cache):
+    before = by_file(indexed)
+    for path, record in segments_of(indexed):
+        if record.modality is Modality.AUDIO:
+            path.unlink()
+    done = repair(RepairJob(indexed), NOBODY)
+    heard = {name for name, modality, _ in before if modality is Modality.AUDIO}
+    assert (done.num_media, done.still_lost, done.problems) == (len(heard), (), ())
+    assert sorted(Path(key).name for key in filled.fetched()) == sorted(heard)
+    assert lowest_cosine(by_file(indexed), before) > 0.9999
+    assert verify(open_library(indexed)) == []
+    assert copies(cache) == []
+
+
+@pytest.mark.postgres
+def test_two_runs_at_once_over_one_place_share_its_files(filled, library, disk, cache, postgres_database):
+    job = IndexJob([Path(filled.url)], library, model=disk / "encoder.safetensors", database_url=postgres_database)
+    with ThreadPoolExecutor(2) as pool:
+        runs = list(pool.map(lambda _: index(job, NOBODY), range(2)))
+    assert sum(run.num_indexed for run in runs) == 6
+    assert [run.num_indexed + run.num_elsewhere + run.num_unchanged for run in runs] == [6, 6]
+    assert [run.failures for run in runs] == [(), ()]
+    assert times(library) == times(disk / "local")
+    assert verify(open_library(library)) == []
+    assert copies(cache) == []
 
 
 def test_a_place_around_a_known_one_takes_it_in(filled, library, disk, cache):

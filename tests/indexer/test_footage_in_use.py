@@ -141,7 +141,8 @@ def test_a_moved_bucket_is_followed_without_reading_anything(indexed, filled, di
 
 
 def test_footage_moves_from_a_disk_into_a_bucket_and_keeps_its_media(disk, filled, library):
-    from indexer.build import IndexJob, index
+    from indexer.build import index
+    from indexer.index_job import IndexJob
 
     index(IndexJob([disk / "footage"], library, model=disk / "encoder.safetensors"), NOBODY)
     before = open_library(library).catalog.live_media_ids().tolist()
@@ -151,7 +152,7 @@ def test_footage_moves_from_a_disk_into_a_bucket_and_keeps_its_media(disk, fille
 
 
 def test_a_watch_looks_at_a_store_now_and_then(indexed, filled, disk, monkeypatch):
-    from indexer.build import IndexJob
+    from indexer.index_job import IndexJob
 
     for name in ("TICK_S", "SETTLE_S"):
         monkeypatch.setattr(watch_module, name, 0.05)

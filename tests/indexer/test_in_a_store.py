@@ -9,7 +9,8 @@ import s3fs
 from avsearch.errors import LibraryError, StorageError
 from avsearch.library import open_library, verify
 from avsearch.remote import store as store_module
-from indexer.build import IndexJob, index
+from indexer.build import index
+from indexer.index_job import IndexJob
 from indexer.repair import RepairJob, repair
 from tests.cli.command import here
 from tests.indexer.known import NOBODY, by_file, lowest_cosine, make_footage

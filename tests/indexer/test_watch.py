@@ -11,7 +11,7 @@ from avsearch.errors import LibraryError, MediaError
 from avsearch.library import open_library
 from avsearch.media.listing import list_media
 from indexer import watch as watch_module
-from indexer.build import IndexJob
+from indexer.index_job import IndexJob
 from indexer.watch import watch
 from tests.indexer.discovering import make, states
 from tests.indexer.watching import DEADLINE_S, Rounds, Watching, make_until_heard, result

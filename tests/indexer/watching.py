@@ -6,8 +6,8 @@ from pathlib import Path
 
 from avsearch.errors import AvsearchError
 from avsearch.media.listing import list_media
-from indexer.build import Indexed, IndexJob
 from indexer.events import Timings
+from indexer.index_job import Indexed, IndexJob
 from indexer.watch import watch
 from tests.indexer.discovering import make
 

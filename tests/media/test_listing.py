@@ -9,7 +9,8 @@ import xxhash
 
 from avsearch import media
 from avsearch.errors import MediaError
-from avsearch.media.listing import is_media_name, list_media
+from avsearch.media.listing import list_media
+from avsearch.media.names import is_media_name
 
 NOBODY = 65534
 

@@ -9,10 +9,11 @@ from avsearch.moments import Modality
 from avsearch.query import open_session
 from avsearch.query.asking import Query, Term, parse_moment
 from avsearch.query.devices import Devices, settled, settled_for_one
-from avsearch.query.session import ask
+from avsearch.query.opening import ask
 from avsearch.vectors.gpu.exact import OnGpu
 from avsearch.vectors.resident import Resident
-from indexer.build import IndexJob, index
+from indexer.build import index
+from indexer.index_job import IndexJob
 from tests.tiny import make_film, tiny_weights
 from tests.vectors.gpu.fake import forget
 

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -8,7 +10,8 @@ from avsearch.errors import LibraryError, MediaError, UsageError
 from avsearch.library import create_library, open_library
 from avsearch.moments import DIRECTIONS, Modality
 from avsearch.query import Embedder, Source, Stages, nearest_hits, parse_source, search
-from indexer.build import IndexJob, index
+from indexer.build import index
+from indexer.index_job import IndexJob
 from tests.media.clips import make_clip, tones, write_wav
 from tests.tiny import make_film, tiny_weights
 
@@ -122,10 +125,10 @@ def test_a_hit_of_sound_ends_a_second_later_but_never_past_the_file(library, fol
 def test_an_existing_path_wins_over_the_at_sign(tmp_path, monkeypatch):
     (tmp_path / "take@3").touch()
     monkeypatch.chdir(tmp_path)
-    assert parse_source("take@3") == Source(media.listing.Path("take@3"))
-    assert parse_source("take@3@4.5") == Source(media.listing.Path("take@3"), 4_500_000)
-    assert parse_source("a@b.mp4@1.5-2") == Source(media.listing.Path("a@b.mp4"), 1_500_000, 2_000_000)
-    assert parse_source("me@home.mp4") == Source(media.listing.Path("me@home.mp4"))
+    assert parse_source("take@3") == Source(Path("take@3"))
+    assert parse_source("take@3@4.5") == Source(Path("take@3"), 4_500_000)
+    assert parse_source("a@b.mp4@1.5-2") == Source(Path("a@b.mp4"), 1_500_000, 2_000_000)
+    assert parse_source("me@home.mp4") == Source(Path("me@home.mp4"))
 
 
 def test_nonsense_is_refused_with_a_sentence(library, folder):

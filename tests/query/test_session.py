@@ -15,7 +15,8 @@ from avsearch.errors import LibraryError, UsageError
 from avsearch.library import create_library, open_library, remove
 from avsearch.moments import Box, Modality, Moment
 from avsearch.query import Query, Source, Term, ask, open_session, parse_moment, parse_source
-from indexer.build import IndexJob, index
+from indexer.build import index
+from indexer.index_job import IndexJob
 from tests.media.clips import ffmpeg
 from tests.query.test_stretches import plain
 from tests.tiny import make_film, tiny_weights

@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from avsearch.library import open_library
-from indexer.build import IndexJob, index
+from indexer.build import index
+from indexer.index_job import IndexJob
 from tests.media.clips import ffmpeg, tones, write_wav
 from tests.tiny import make_film, tiny_weights
 from tests.web.serving import running

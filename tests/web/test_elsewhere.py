@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from avsearch.library import open_library
-from indexer.build import IndexJob, index
+from indexer.build import index
+from indexer.index_job import IndexJob
 from tests.media.clips import tones, write_wav
 from tests.web.serving import running, until
 

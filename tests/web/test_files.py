@@ -127,7 +127,8 @@ def test_files_outside_of_the_roots_are_never_given_out(own_library, own_footage
 
 
 def test_a_link_within_the_root_is_followed(own_footage, weights, tmp_path):
-    from indexer.build import IndexJob, index
+    from indexer.build import index
+    from indexer.index_job import IndexJob
 
     real = own_footage / ".kept" / "real.wav"  # hidden, so that only the link is found
     real.parent.mkdir()
@@ -161,7 +162,8 @@ def test_a_file_that_is_not_what_was_indexed_is_not_given_out(own_library, own_f
 def test_another_copy_stands_in_for_one_that_is_gone(own_footage, weights, tmp_path):
     import shutil
 
-    from indexer.build import IndexJob, index
+    from indexer.build import index
+    from indexer.index_job import IndexJob
 
     shutil.copy2(own_footage / "tones.wav", own_footage / "zz copy.wav")
     index(IndexJob([own_footage], tmp_path / "library", model=weights), lambda _event: None)
@@ -173,7 +175,8 @@ def test_another_copy_stands_in_for_one_that_is_gone(own_footage, weights, tmp_p
 
 
 def test_a_name_that_is_no_utf8_is_no_obstacle(own_footage, weights, tmp_path):
-    from indexer.build import IndexJob, index
+    from indexer.build import index
+    from indexer.index_job import IndexJob
 
     (own_footage / "tones.wav").rename(own_footage / os.fsdecode(b"\xff\xfe.wav"))
     index(IndexJob([own_footage], tmp_path / "library", model=weights), lambda _event: None)

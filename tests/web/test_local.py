@@ -135,7 +135,8 @@ def test_a_path_that_is_too_long_for_a_socket_is_no_obstacle(library, tmp_path, 
 
 
 def test_what_was_indexed_a_moment_ago_is_found_at_once(own_library, own_footage, tmp_path):
-    from indexer.build import IndexJob, index
+    from indexer.build import index
+    from indexer.index_job import IndexJob
 
     with running(own_library, tmp_path / "cache"):
         write_wav(own_footage / "fresh.wav", tones(1.2)[::-1].copy())

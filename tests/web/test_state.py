@@ -14,7 +14,8 @@ from avsearch.moments import Silent
 from avsearch.vectors.ann import choosing, kinds
 from avsearch.vectors.ann.approximate import Approximate
 from avsearch.vectors.ann.choosing import Wanted
-from indexer.build import IndexJob, index
+from indexer.build import index
+from indexer.index_job import IndexJob
 from tests.media.clips import tones, write_wav
 from tests.tiny import make_film, tiny_weights
 from tests.vectors.ann.large import grow

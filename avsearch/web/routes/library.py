@@ -26,7 +26,6 @@ from avsearch.web.wire import (
     LabelOut,
     LabelsOut,
     LibraryOut,
-    LocalizerOut,
     MediaCounts,
     MomentCounts,
     RootOut,
@@ -107,7 +106,7 @@ def _encoder(record: EncoderRecord | None) -> EncoderOut | None:
     )
 
 
-def _localizer(opened: Library) -> LocalizerOut | None:
+def _localizer(opened: Library) -> EncoderOut | None:
     path = opened.localizer_path()
     if path is None:
         return None
@@ -115,7 +114,7 @@ def _localizer(opened: Library) -> LocalizerOut | None:
         header = read_header(path)
     except WeightsError:  # it is said where it is asked for
         return None
-    return LocalizerOut(
+    return EncoderOut(
         architecture=header.architecture,
         recipe=header.recipe_name,
         size=header.size,

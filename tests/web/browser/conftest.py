@@ -12,7 +12,8 @@ from PIL import Image
 from avsearch.library import open_library
 from avsearch.models.avol import AVOLNet
 from avsearch.web.settings import Settings
-from indexer.build import IndexJob, index
+from indexer.build import index
+from indexer.index_job import IndexJob
 from tests.media.clips import ffmpeg, make_clip, write_wav
 from tests.models import tiny
 from tests.tiny import make_film

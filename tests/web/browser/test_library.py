@@ -49,7 +49,8 @@ def test_indexing_again_needs_the_token_and_tells_how_it_goes(clips, indexed, op
 
 def library_of(footage, indexed, tmp_path):
     """A server of a library of a folder that may be changed."""
-    from indexer.build import IndexJob, index
+    from indexer.build import index
+    from indexer.index_job import IndexJob
 
     (weights,) = (indexed / "encoders").glob("*.safetensors")
     place = tmp_path / "own"
