@@ -13,9 +13,12 @@ if TYPE_CHECKING:
     from avsearch.api import evaluate, index, open_library, open_session
     from avsearch.errors import (
         AvsearchError,
+        ClusterError,
+        EngineError,
         LibraryError,
         ManifestError,
         MediaError,
+        StorageError,
         TrainingError,
         UsageError,
         WeightsError,
@@ -29,7 +32,9 @@ __all__ = [
     "DIRECTIONS",
     "AvsearchError",
     "Box",
+    "ClusterError",
     "Direction",
+    "EngineError",
     "Found",
     "Hit",
     "Library",
@@ -42,6 +47,7 @@ __all__ = [
     "Query",
     "Session",
     "Source",
+    "StorageError",
     "Term",
     "TrainingError",
     "UsageError",
@@ -61,8 +67,8 @@ __getattr__ = loader(
     __name__,
     {
         "avsearch.api": "evaluate index open_library open_session",
-        "avsearch.errors": "AvsearchError LibraryError ManifestError MediaError TrainingError UsageError "
-        "WeightsError",
+        "avsearch.errors": "AvsearchError ClusterError EngineError LibraryError ManifestError MediaError "
+        "StorageError TrainingError UsageError WeightsError",
         "avsearch.library": "Library",
         "avsearch.moments": "DIRECTIONS Box Direction Hit MediaKind Modality Moment",
         "avsearch.remote": "address",

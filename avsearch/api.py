@@ -99,7 +99,7 @@ def evaluate(
     *,
     split: str = "test",
     label_column: str = "labels",
-    group_columns: Sequence[str] = (),
+    group: Sequence[str] = (),
 ) -> Report:
     """Measure search on labelled media, in four directions, and write the report.
 
@@ -109,7 +109,7 @@ def evaluate(
         report: the folder that the report is written to.
         split: which rows of the manifest.
         label_column: the column whose labels say what is relevant.
-        group_columns: columns whose values say what is of one source; within a modality it is left out.
+        group: columns whose values say what is of one source; within a modality it is left out.
 
     Raises:
         AvsearchError: a source or the manifest cannot be used, or nothing is left to ask with.
@@ -118,7 +118,7 @@ def evaluate(
     from avsearch.evaluation.job import EvaluateJob, run_evaluation  # noqa: PLC0415
 
     settings = EvaluationSettings(
-        _path(manifest), split=split, label_column=label_column, group_columns=tuple(group_columns)
+        _path(manifest), split=split, label_column=label_column, group_columns=tuple(group)
     )
     return run_evaluation(EvaluateJob([_path(it) for it in sources], settings, _path(report)), Silent())
 

@@ -104,6 +104,8 @@ def read_segments(path: Path) -> list[Segment]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             lines = (line for line in file if line.strip() and not line.startswith("#"))
             segments = [_segment(fields) for fields in csv.reader(lines, skipinitialspace=True)]
+    except FileNotFoundError as error:
+        raise ManifestError(f"{path}: there is no such file.", hint="Check the path.") from error
     except (OSError, ValueError, csv.Error) as error:
         raise ManifestError(
             f"{path}: is no list of AudioSet segments ({error}).",
@@ -126,6 +128,8 @@ def read_ontology(path: Path) -> Ontology:
             names={str(it["id"]): str(it["name"]) for it in classes},
             children={str(it["id"]): tuple(map(str, it["child_ids"])) for it in classes},
         )
+    except FileNotFoundError as error:
+        raise ManifestError(f"{path}: there is no such file.", hint="Check the path.") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ManifestError(
             f"{path}: is not AudioSet's ontology ({error}).", hint="Give its ontology.json."

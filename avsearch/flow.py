@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from avsearch.errors import UsageError
+from avsearch.errors import AvsearchError
 from avsearch.front_end import FLOW_STEPS_PER_PIXEL, FLOW_ZERO
 
 _NUM_SCALES = 5
@@ -25,7 +25,7 @@ def tvl1_flow(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
     Calls from several threads run at once, each on one core.
 
     Raises:
-        UsageError: OpenCV's contributed modules are not installed.
+        AvsearchError: OpenCV's contributed modules are not installed.
     """
     try:
         import cv2  # noqa: PLC0415  (an extra, and only one network needs it)
@@ -40,8 +40,9 @@ def tvl1_flow(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
             epsilon=_EPSILON,
         )
     except (ImportError, AttributeError) as error:  # a plain OpenCV has no `optflow`
-        raise UsageError(
-            "Optical flow needs OpenCV's contributed modules.", hint="Install them: pip install 'avsearch[flow]'"
+        raise AvsearchError(
+            "Optical flow needs OpenCV with its contributed modules, which is not installed.",
+            hint="Run `python -m pip install 'avsearch[flow]'`.",
         ) from error
     grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
     flow = np.zeros((max(len(grey) - 1, 0), *frames.shape[1:3], 2), np.float32)

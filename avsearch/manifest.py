@@ -129,6 +129,8 @@ def _read_csv(path: Path) -> tuple[tuple[str, ...], list[dict[str, str]]]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, restval="")
             return tuple(reader.fieldnames or ()), list(reader)
+    except FileNotFoundError as error:
+        raise ManifestError(f"{path}: there is no such file.", hint="Check the path.") from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ManifestError(f"{path}: cannot be read as a manifest ({error}).", hint="Give a CSV file.") from error
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from avsearch.errors import UsageError
+from avsearch.errors import AvsearchError
 from avsearch.flow import flow_images, quantised_flow, tvl1_flow
 from avsearch.front_end import FLOW_STEPS_PER_PIXEL, FLOW_ZERO
 
@@ -66,6 +66,6 @@ def test_an_image_of_flow_is_the_middle_frame_then_x_and_y_of_each_flow():
 
 def test_without_opencv_the_command_that_installs_it_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(AvsearchError) as caught:
         tvl1_flow(texture((0, 0), (1, 0)))
     assert "pip install 'avsearch[flow]'" in caught.value.hint

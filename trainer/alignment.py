@@ -135,7 +135,9 @@ def _refuse_taken_file(out: Path) -> None:
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"{out}: cannot be written ({error.strerror}).", hint="Name another --out.") from error
+        raise TrainingError(
+            f"{out}: cannot be written ({error.strerror}).", hint="Check free space and permissions."
+        ) from error
     if not out.exists():
         return
     if out.is_dir():

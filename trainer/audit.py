@@ -10,6 +10,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from avsearch.errors import UsageError
 from avsearch.models.network import Network
@@ -50,10 +51,13 @@ class Audit:
     off_grid: Audited
     failures: Sequence[Failed]
 
+    def record(self) -> dict[str, Any]:
+        """Both networks as a JSON object."""
+        return {"networks": [asdict(one) | {"weights": str(one.weights)} for one in (self.on_grid, self.off_grid)]}
+
     def write(self, path: Path) -> None:
         """As JSON."""
-        rows = [asdict(one) | {"weights": str(one.weights)} for one in (self.on_grid, self.off_grid)]
-        path.write_text(json.dumps({"networks": rows}, indent=2) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(self.record(), indent=2) + "\n", encoding="utf-8")
 
 
 def audit(job: TrainJob, progress: Progress) -> Audit:

@@ -148,7 +148,7 @@ def _refuse_taken_folder(job: TrainJob) -> None:
         job.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise TrainingError(
-            f"{job.out}: cannot be written ({error.strerror}).", hint="Name another --out."
+            f"{job.out}: cannot be written ({error.strerror}).", hint="Check free space and permissions."
         ) from error
 
 

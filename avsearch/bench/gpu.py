@@ -34,6 +34,7 @@ from trainer.resident import ResidentClips
 
 _ENCODING_ROUNDS = 3
 _DOES = "Train, encode and search on a GPU."
+_OPTIONS = {"num_clips": "--clips", "search_rows": "--search-moments"}  # as `avsearch bench gpu` has them
 
 
 def bench_gpu(job: GpuBenchmarkJob, progress: Progress) -> GpuBenchmark:
@@ -130,9 +131,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m avsearch.bench.gpu", description=_DOES)
     for field in fields(GpuBenchmarkJob):
         if field.name != "compiled":
-            parser.add_argument(
-                f"--{field.name.replace('_', '-')}", type=type(field.default), default=field.default
-            )
+            option = _OPTIONS.get(field.name, f"--{field.name.replace('_', '-')}")
+            parser.add_argument(option, dest=field.name, type=type(field.default), default=field.default)
     parser.add_argument("--no-compile", dest="compiled", action="store_false")
     parser.add_argument("--out", type=Path, help="write the figures as JSON to this file too")
     given = vars(parser.parse_args())

@@ -32,5 +32,9 @@ def plot(result: SearchBenchmark, path: Path) -> None:
     drawing.suptitle(f"{result.date}: recall@30 of {result.target} asked for; {result.machine}", fontsize=8)
     try:
         drawing.savefig(path, dpi=120)
-    except (OSError, ValueError) as error:
-        raise AvsearchError(f"{path}: cannot be written ({error}).", hint="Name a PNG file elsewhere.") from error
+    except OSError as error:
+        raise AvsearchError(
+            f"{path}: cannot be written ({error.strerror}).", hint="Check free space and permissions."
+        ) from error
+    except ValueError as error:
+        raise AvsearchError(f"{path}: is no picture ({error}).", hint="Name a .png file.") from error

@@ -24,7 +24,7 @@ def save_random_weights(path: Path, size: str) -> WeightsHeader:
         UsageError: there is no such size.
     """
     if size not in SIZES:
-        raise UsageError(f"There is no size {size}.", hint=f"Give one of {', '.join(SIZES)}.")
+        raise UsageError(f"There is no size {size}.", hint=f"Choose one of {', '.join(SIZES)}.")
     widths, front_end = SIZES[size]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

@@ -24,6 +24,7 @@ from avsearch.cli import (
     serve,
     train,
 )
+from avsearch.cli.command import use_everywhere
 from avsearch.cli.interrupt import clean_up_on_sigterm, exit_code_after
 from avsearch.cli.output import print_line, say
 from avsearch.errors import AvsearchError
@@ -48,9 +49,10 @@ class Commands(TyperGroup):
 
 app = typer.Typer(
     cls=Commands,
-    help="Search your own footage by picture and by sound, across the two.",
+    help="Search your own footage by picture and by sound, across the two.\n\n"
+    "Example: avsearch query still.jpg --find audio",
     epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but some files could not be read, "
-    "130 or 143 stopped.",
+    "130 or 143 stopped (Ctrl-C, SIGTERM), 141 the reader of the output went away.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -69,6 +71,7 @@ app.add_typer(importing.app, name="import")
 app.add_typer(library.app, name="library")
 app.add_typer(bench.app, name="bench")
 app.command()(doctor.doctor)
+use_everywhere(app)
 
 
 def _tell_version(is_asked: bool) -> None:

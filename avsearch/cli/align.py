@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from avsearch.cli.evaluate import ManifestFile
-from avsearch.cli.options import DeviceOption
-from avsearch.cli.output import counted, list_failures, print_path, say, shown_progress
+from avsearch.cli.options import DeviceOption, JsonOption, ManifestNeeded, WeightsOut, cache_option
+from avsearch.cli.output import (
+    counted,
+    failure_record,
+    list_failures,
+    print_json,
+    print_path,
+    say,
+    shell_line,
+    shown_progress,
+)
 
 if TYPE_CHECKING:
     from trainer.alignment import Aligned
@@ -24,9 +32,14 @@ Models = Annotated[
         metavar="MODEL",
     ),
 ]
-Out = Annotated[Path, typer.Option("--out", metavar="MODEL", help="Weights file to write.")]
 Components = Annotated[
-    int, typer.Option("--components", metavar="N", min=1, help="Length of the vectors, or less if there are fewer.")
+    int,
+    typer.Option(
+        "--components",
+        metavar="N",
+        min=1,
+        help="Numbers in a vector; fewer where the pairs do not vary in as many directions.",
+    ),
 ]
 Ridge = Annotated[
     float | None,
@@ -34,29 +47,23 @@ Ridge = Annotated[
         "--ridge",
         metavar="R",
         min=0.0,
-        help="Added to the variances, as a part of their mean; the fewer videos, the more.",
+        help="Added to the variances, as a part of their mean; the fewer videos there are, the more it takes.",
         show_default="what suits split=val best, or 0.3 without it",
     ),
 ]
-Cache = Annotated[
-    Path | None,
-    typer.Option(
-        "--cache",
-        metavar="DIR",
-        help="Folder for decoded clips, which training runs may share.",
-        show_default="cache, beside --out",
-    ),
-]
+Cache = Annotated[Path | None, cache_option("cache, beside --out")]
 
 
 def align(
     models: Models,
-    manifest: ManifestFile,
-    out: Out,
+    *,
+    manifest: ManifestNeeded,
     components: Components = COMPONENTS,
     ridge: Ridge = None,
     cache: Cache = None,
     device: DeviceOption = "auto",
+    out: WeightsOut,
+    as_json: JsonOption = False,
 ) -> None:
     """Bring trained networks' pictures and sounds into one space.
 
@@ -76,6 +83,25 @@ def align(
     with shown_progress() as progress:
         aligned = align_networks(job, progress)
     _tell(aligned, asked=components, chosen=ridge is None)
+    if as_json:
+        print_json(_record(aligned))
+    else:
+        print_path(aligned.weights)
+    if aligned.failures:
+        list_failures(aligned.failures)
+        raise typer.Exit(3)
+
+
+def _record(aligned: Aligned) -> dict[str, Any]:
+    return {
+        "weights": str(aligned.weights),
+        "fingerprint": aligned.header.fingerprint,
+        "pairs": aligned.num_pairs,
+        "ridge": aligned.ridge,
+        "correlations": [round(float(it), 6) for it in aligned.correlations],
+        "nearer": aligned.nearer,
+        "failed": [failure_record(it) for it in aligned.failures],
+    }
 
 
 def _tell(aligned: Aligned, *, asked: int, chosen: bool) -> None:
@@ -93,8 +119,4 @@ def _tell(aligned: Aligned, *, asked: int, chosen: bool) -> None:
             f"On videos with split=val: a true pair nearer than a false one in {aligned.nearer:.3f} of cases "
             f"(chance: 0.5{'; the ridge was chosen on them' if chosen else ''})."
         )
-    say(f"Next: avsearch index PATH... --model {aligned.weights}")
-    print_path(aligned.weights)
-    if aligned.failures:
-        list_failures(aligned.failures)
-        raise typer.Exit(3)
+    say(f"Next: {shell_line(['avsearch', 'index', 'FOLDER', '--model', str(aligned.weights)])}")

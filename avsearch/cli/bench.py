@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from avsearch.cli.bench_search import search
-from avsearch.cli.options import DeviceOption, PathsArgument, WorkersOption
-from avsearch.cli.output import print_json, print_line, print_table, say, shown_progress, write_json
+from avsearch.cli.options import (
+    RECIPES,
+    BatchSizeOption,
+    DeviceOption,
+    JsonOption,
+    PathsArgument,
+    RecordFile,
+    SizeOption,
+    SizeOrModel,
+    VideosArgument,
+    WorkersOption,
+    cache_option,
+)
+from avsearch.cli.output import list_failures, print_json, print_line, print_table, say, shown_progress, write_json
 from avsearch.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,7 +34,11 @@ if TYPE_CHECKING:
 
 BUSY = 0.25  # of a core, before anything was measured
 
-app = typer.Typer(help="Measure how fast avsearch is on this machine.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Measure how fast avsearch is on this machine.\n\nExample: avsearch bench index ~/footage",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 
 @app.callback()
@@ -32,37 +48,31 @@ def bench() -> None:
 
 Model = Annotated[
     Path | None,
-    typer.Option("--model", metavar="FILE", help="Weights file.", show_default="random weights of --size"),
-]
-Size = Annotated[
-    str | None,
     typer.Option(
-        "--size",
-        metavar="NAME",
-        help="small or paper, with random weights: speed does not depend on them.",
-        show_default="small",
+        "--model",
+        metavar="FILE",
+        help="Weights file of the encoder; speed does not depend on what it has learnt.",
+        show_default="random weights of --size",
     ),
 ]
-Runs = Annotated[int, typer.Option("--runs", metavar="N", min=1, help="How often; medians are told.")]
+Runs = Annotated[int, typer.Option("--runs", metavar="N", min=1, help="How often to measure; medians are printed.")]
 Baseline = Annotated[
     bool,
     typer.Option("--baseline", help="After each run, let ffmpeg alone decode the same files one after another."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print everything as one JSON object instead of a table.")]
-Out = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the JSON object to a file too.")]
 
 
 @app.command()
 def index(
     paths: PathsArgument,
     model: Model = None,
-    size: Size = None,
+    size: SizeOrModel = None,
     runs: Runs = 3,
-    workers: WorkersOption = None,
     baseline: Baseline = False,
+    workers: WorkersOption = None,
     device: DeviceOption = "auto",
-    as_json: Json = False,
-    out: Out = None,
+    out: RecordFile = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Measure what indexing costs: time, CPU and memory.
 
@@ -86,47 +96,34 @@ def index(
     )
     with shown_progress() as progress:
         result = bench_index(job, progress)
-    if out is not None:
-        write_json(out, result.record())
-    if as_json:
-        print_json(result.record())
-    else:
+    if not _told(result.record(), out, as_json=as_json):
         _print(result)
+    if result.runs[0].num_failed:
+        raise typer.Exit(3)
 
 
-Recipe = Annotated[str, typer.Option("--recipe", metavar="NAME", help="Of `avsearch train`.")]
-TrainSize = Annotated[str, typer.Option("--size", metavar="NAME", help="small or paper.")]
-TrainBatch = Annotated[
-    int | None,
-    typer.Option("--batch-size", metavar="N", min=2, help="Clips a step.", show_default="the recipe's"),
-]
+Recipe = Annotated[str, typer.Option("--recipe", metavar="NAME", help=RECIPES)]
 TimedSteps = Annotated[
     int,
-    typer.Option("--steps", metavar="N", min=1, help="That are timed in each run, with data loading and without."),
-]
-Cache = Annotated[
-    Path | None,
     typer.Option(
-        "--cache",
-        metavar="DIR",
-        help="Folder for decoded clips, which training runs may share.",
-        show_default="one that is deleted afterwards",
+        "--steps", metavar="N", min=1, help="Training steps timed in each run, with data loading and without."
     ),
 ]
+Cache = Annotated[Path | None, cache_option("one that is deleted afterwards")]
 
 
 @app.command()
 def train(
-    paths: PathsArgument,
-    recipe: Recipe = "ave",
-    size: TrainSize = "small",
-    batch_size: TrainBatch = None,
+    paths: VideosArgument,
+    recipe: Recipe = "ave-nce",
+    size: SizeOption = "small",
     steps: TimedSteps = 20,
     runs: Runs = 3,
+    batch_size: BatchSizeOption = None,
     cache: Cache = None,
     device: DeviceOption = "auto",
-    as_json: Json = False,
-    out: Out = None,
+    out: RecordFile = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Measure what a training step takes, and how much is data.
 
@@ -148,26 +145,26 @@ def train(
     )
     with shown_progress() as progress:
         result = bench_train(job, progress)
-    if result.failures:
-        say(f"{len(result.failures)} files were left out: {result.failures[0].path}: {result.failures[0].reason}")
-    if out is not None:
-        write_json(out, result.record())
-    if as_json:
-        print_json(result.record())
-    else:
+    if not _told(result.record(), out, as_json=as_json):
         _print_training(result)
+    if result.failures:
+        list_failures(result.failures)
+        raise typer.Exit(3)
 
 
-GpuSize = Annotated[str, typer.Option("--size", metavar="NAME", help="small or paper.")]
 BatchSize = Annotated[
     int, typer.Option("--batch-size", metavar="N", min=2, help="Pairs a step; halved until the memory holds them.")
 ]
 Steps = Annotated[int, typer.Option("--steps", metavar="N", min=1, help="Training steps that are timed.")]
-CurveSteps = Annotated[int, typer.Option("--curve-steps", metavar="N", min=1, help="Steps of each loss curve.")]
-CurveBatch = Annotated[int, typer.Option("--curve-batch", metavar="N", min=2, help="Pairs a step of those.")]
-Clips = Annotated[int, typer.Option("--clips", metavar="N", min=2, help="Synthetic clips in the memory.")]
+CurveSteps = Annotated[
+    int, typer.Option("--curve-steps", metavar="N", min=1, help="Training steps of each loss curve.")
+]
+CurveBatch = Annotated[
+    int, typer.Option("--curve-batch", metavar="N", min=2, help="Pairs a step of the loss curves.")
+]
+Clips = Annotated[int, typer.Option("--clips", metavar="N", min=2, help="Made clips in the GPU's memory.")]
 EncoderBatch = Annotated[
-    int, typer.Option("--moments", metavar="N", min=1, help="Moments of each side that are encoded at once.")
+    int, typer.Option("--encoder-batch", metavar="N", min=1, help="Moments of each side that are encoded at once.")
 ]
 Compiled = Annotated[bool, typer.Option(" /--no-compile", help="Leave torch.compile out.")]
 SearchMoments = Annotated[
@@ -183,18 +180,18 @@ SearchMoments = Annotated[
 
 @app.command()
 def gpu(
-    size: GpuSize = "paper",
-    batch_size: BatchSize = 2048,
+    size: SizeOption = "paper",
     steps: Steps = 20,
     curve_steps: CurveSteps = 100,
     curve_batch: CurveBatch = 256,
     clips: Clips = 256,
-    moments: EncoderBatch = 4096,
+    encoder_batch: EncoderBatch = 4096,
     compiled: Compiled = True,
     search_moments: SearchMoments = 100_000_000,
+    batch_size: BatchSize = 2048,
     device: DeviceOption = "auto",
-    as_json: Json = False,
-    out: Out = None,
+    out: RecordFile = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Measure training, encoding and search on a GPU.
 
@@ -208,17 +205,22 @@ def gpu(
 
     job = GpuBenchmarkJob(
         size=size, batch_size=batch_size, steps=steps, curve_steps=curve_steps, curve_batch=curve_batch,
-        num_clips=clips, encoder_batch=moments, device=device, compiled=compiled,
+        num_clips=clips, encoder_batch=encoder_batch, device=device, compiled=compiled,
         search_rows=search_moments,
     )  # fmt: skip
     with shown_progress() as progress:
         result = bench_gpu(job, progress)
+    if not _told(result.record(), out, as_json=as_json):
+        _print_gpu(result)
+
+
+def _told(record: dict[str, Any], out: Path | None, *, as_json: bool) -> bool:
+    """Write and print a result as JSON, where that is wished; whether it was printed."""
     if out is not None:
-        write_json(out, result.record())
+        write_json(out, record)
     if as_json:
-        print_json(result.record())
-        return
-    _print_gpu(result)
+        print_json(record)
+    return as_json
 
 
 def _print_gpu(result: GpuBenchmark) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from avsearch.cli.options import SeedOption
+from avsearch.cli.options import JsonOption, RecallOption, RecordFile, SeedOption
 from avsearch.cli.output import print_json, print_line, print_table, say, shown_progress, size_of, write_json
 from avsearch.errors import UsageError
 
@@ -21,14 +21,14 @@ Moments = Annotated[
     str,
     typer.Option(
         "--moments",
-        metavar="N,N|N..N",
+        metavar="N,...|N..N",
         help="How many are made: numbers, as 1e4,3e5, or a range by tens, as 1e4..1e7.",
     ),
 ]
 Kinds = Annotated[
     str,
     typer.Option(
-        "--kinds", metavar="NAME,NAME", help="exact, hnsw, hnsw-sq8, ivf, ivf-sq8, ivf-pq, separated by commas."
+        "--kinds", metavar="NAME,...", help="exact, hnsw, hnsw-sq8, ivf, ivf-sq8, ivf-pq, separated by commas."
     ),
 ]
 OfLibrary = Annotated[
@@ -37,33 +37,30 @@ OfLibrary = Annotated[
         "--library", metavar="DIR", help="Search this library's moments instead.", show_default="made ones"
     ),
 ]
-Dim = Annotated[int, typer.Option("--dim", metavar="D", min=2, help="Numbers of a made vector.")]
-Recall = Annotated[float, typer.Option("--recall", metavar="X", help="The recall@30 that indexes are tuned for.")]
+Dim = Annotated[int, typer.Option("--dim", metavar="N", min=2, help="Numbers of a made vector.")]
 Place = Annotated[
     Path | None,
     typer.Option(
         "--dir",
         metavar="DIR",
-        help="Where made moments lie meanwhile.",
+        help="Folder for the made moments while it runs.",
         show_default="the system's temporary folder",
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print everything as one JSON object instead of a table.")]
-Out = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the JSON object to a file too.")]
 Plot = Annotated[Path | None, typer.Option("--plot", metavar="PNG", help="Draw times and memory by moments.")]
 
 
 def search(
     moments: Moments = "1e4,1e5,1e6",
     kinds: Kinds = "exact,hnsw-sq8,ivf,ivf-sq8,ivf-pq",
-    library: OfLibrary = None,
     dim: Dim = 128,
-    recall: Recall = 0.95,
-    seed: SeedOption = 0,
+    recall: RecallOption = 0.95,
     directory: Place = None,
-    as_json: Json = False,
-    out: Out = None,
+    library: OfLibrary = None,
+    seed: SeedOption = 0,
+    out: RecordFile = None,
     plot: Plot = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Measure search, exact and by each kind of index.
 

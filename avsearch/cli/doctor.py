@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from avsearch.cli.options import LibraryOption, library_directory
+from avsearch.cli.options import JsonOption, LibraryOption, library_directory
 from avsearch.cli.output import print_json, print_line, print_table
 
 if TYPE_CHECKING:
     from avsearch.doctor.check import Diagnosis
 
-Json = Annotated[bool, typer.Option("--json", help="Print everything as one JSON object.")]
 
-
-def doctor(library: LibraryOption = None, as_json: Json = False) -> None:
+def doctor(library: LibraryOption = None, as_json: JsonOption = False) -> None:
     """Tell what works on this machine, and what to install for the rest.
 
     Looks at Python and the packages, ffmpeg and its codecs, the GPU with the builds of torch and faiss, folders,

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from avsearch.cli.options import DeviceOption, JsonOption, LibraryOption, library_directory
+from avsearch.cli.options import (
+    DeviceOption,
+    JsonOption,
+    LibraryOption,
+    ManifestNeeded,
+    SeedOption,
+    library_directory,
+)
 from avsearch.cli.output import print_json, print_table, say, shown_progress
 from avsearch.errors import UsageError
 
@@ -21,10 +28,7 @@ if TYPE_CHECKING:
 UNREAD_SHOWN = 20
 Choice = TypeVar("Choice", bound=StrEnum)
 
-ManifestFile = Annotated[
-    Path, typer.Option("--manifest", metavar="CSV", help="CSV with path, labels, split and any more columns.")
-]
-Split = Annotated[str, typer.Option("--split", metavar="NAME", help="Which rows of the manifest.")]
+Split = Annotated[str, typer.Option("--split", metavar="NAME", help="Which rows of the manifest, by their split.")]
 LabelColumn = Annotated[
     str, typer.Option("--label-column", metavar="COL", help="The column whose labels say what is relevant.")
 ]
@@ -33,7 +37,7 @@ Group = Annotated[
     typer.Option(
         "--group",
         metavar="COL,...",
-        help="Columns whose values say what is of one source; within a modality it is left out.",
+        help="Columns that say what comes of one source, which is then not found by itself in its own modality.",
     ),
 ]
 Rank = Annotated[int, typer.Option("-k", metavar="N", min=1, help="nDCG and recall at this rank.")]
@@ -42,8 +46,8 @@ Models = Annotated[
     typer.Option(
         "--model",
         metavar="FILE",
-        help="Evaluate a weights file instead, by the paper's protocol: one random frame each. "
-        "Given several times, all; those of one recipe count as seeds of it.",
+        help="Weights file to measure instead of a library, by the paper's protocol: one random frame each. Given "
+        "several times, all; those of one recipe count as seeds of it.",
     ),
 ]
 Compared = Annotated[
@@ -51,9 +55,6 @@ Compared = Annotated[
     typer.Option(
         "--compare", metavar="A B", help="Two weights files, or two libraries, to be compared query by query."
     ),
-]
-Seed = Annotated[
-    int, typer.Option("--seed", metavar="N", min=0, help="Draws the frames of the paper's protocol, and resamples.")
 ]
 Seeds = Annotated[int, typer.Option("--seeds", metavar="N", min=1, help="Draw so many times, with --model.")]
 RelevanceOption = Annotated[
@@ -90,23 +91,24 @@ ReportFolder = Annotated[
 
 
 def evaluate(
-    manifest: ManifestFile,
+    *,
+    manifest: ManifestNeeded,
     split: Split = "test",
     label_column: LabelColumn = "labels",
     group: Group = "",
-    k: Rank = 30,
-    relevance: RelevanceOption = None,
-    gain: GainOption = "exponential",
-    ontology: OntologyFile = None,
-    library: LibraryOption = None,
     model: Models = None,
     compare: Compared = None,
-    seed: Seed = 0,
-    seeds: Seeds = 1,
+    ontology: OntologyFile = None,
+    relevance: RelevanceOption = None,
+    gain: GainOption = "exponential",
+    k: Rank = 30,
     include: Include = None,
-    trec: Trec = None,
-    report: ReportFolder = Path("report"),
+    library: LibraryOption = None,
+    seed: SeedOption = 0,
+    seeds: Seeds = 1,
     device: DeviceOption = "auto",
+    report: ReportFolder = Path("report"),
+    trec: Trec = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure search on labelled media, in four directions.

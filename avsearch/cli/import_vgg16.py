@@ -7,15 +7,15 @@ from typing import Annotated
 
 import typer
 
-from avsearch.cli.output import print_line, shell_line
+from avsearch.cli.options import JsonOption, WeightsOut
+from avsearch.cli.output import print_json, print_path, say, shell_line
 
 CheckpointArgument = Annotated[
     Path, typer.Argument(help="torchvision's VGG16: a .pth file, or .safetensors.", metavar="CHECKPOINT")
 ]
-Out = Annotated[Path, typer.Option("--out", metavar="FILE", help="The weights file that is written.")]
 
 
-def vgg16(checkpoint: CheckpointArgument, out: Out) -> None:
+def vgg16(checkpoint: CheckpointArgument, *, out: WeightsOut, as_json: JsonOption = False) -> None:
     """Make a weights file of torchvision's VGG16.
 
     It learnt ImageNet's labels. The checkpoint has to be there: nothing is downloaded. The encoder sees pictures
@@ -26,5 +26,9 @@ def vgg16(checkpoint: CheckpointArgument, out: Out) -> None:
     from avsearch.models.vgg16_checkpoint import import_vgg16
 
     header = import_vgg16(checkpoint, out)
-    print_line(f"{out}: VGG16, {header.dim}-D, {header.fingerprint}")
-    print_line(f"Index with it: {shell_line(['avsearch', 'index', 'FOLDER', '--model', str(out)])}")
+    say(f"{out}: VGG16, {header.dim}-D, {header.fingerprint}")
+    say(f"Next: {shell_line(['avsearch', 'index', 'FOLDER', '--model', str(out)])}")
+    if as_json:
+        print_json({"weights": str(out), "fingerprint": header.fingerprint, "dim": header.dim})
+    else:
+        print_path(out)

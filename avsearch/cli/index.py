@@ -11,7 +11,7 @@ from avsearch.cli.index_result import result_record, say_how_to_go_on, say_resul
 from avsearch.cli.interrupt import stop_on_signal
 from avsearch.cli.options import (
     DeviceOption,
-    EventsOption,
+    JsonOption,
     LibraryOption,
     ManifestOption,
     RayOption,
@@ -36,7 +36,7 @@ Footage = Annotated[
 ]
 Model = Annotated[
     Path | None,
-    typer.Option("--model", metavar="FILE", help="Weights of the encoder; needed once for each library."),
+    typer.Option("--model", metavar="FILE", help="Weights file of the encoder; needed once for each library."),
 ]
 Database = Annotated[
     str | None,
@@ -72,7 +72,7 @@ MaxGap = Annotated[
     float,
     typer.Option(
         "--max-gap",
-        metavar="SECONDS",
+        metavar="S",
         min=1.0,
         help="Keyframes further apart than this get frames in between, which takes longer.",
     ),
@@ -83,19 +83,19 @@ Watch = Annotated[bool, typer.Option("--watch", help="Go on: index what changes,
 
 def index(
     paths: Footage,
-    library: LibraryOption = None,
-    model: Model = None,
-    database: Database = None,
-    segments: Segments = None,
     manifest: ManifestOption = None,
+    model: Model = None,
     audio_stream: AudioStream = None,
     max_gap: MaxGap = 2.0,
-    workers: WorkersOption = None,
     retry_failed: RetryFailed = False,
     watch: Watch = False,
+    database: Database = None,
+    segments: Segments = None,
+    library: LibraryOption = None,
+    workers: WorkersOption = None,
     device: DeviceOption = "auto",
     ray: RayOption = None,
-    as_json: EventsOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Make media searchable; read only what is new or changed.
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from avsearch.cli.output import counted, length_of, list_failures, list_reasons, say, shell_line
+from avsearch.cli.output import counted, failure_record, length_of, list_failures, list_reasons, say, shell_line
 from avsearch.remote import address
 
 if TYPE_CHECKING:
-    from avsearch.moments import Failed
     from indexer.index_job import Indexed, IndexJob
 
 
@@ -30,11 +29,6 @@ def result_record(job: IndexJob, result: Indexed) -> dict[str, Any]:
         "stopped": result.stopped,
         "timings": {name: round(seconds, 3) for name, seconds in asdict(result.timings).items()},
     }
-
-
-def failure_record(failure: Failed) -> dict[str, str]:
-    """A file and its reason as a JSON object."""
-    return {"path": address(failure.path), "reason": failure.reason}
 
 
 def say_result(job: IndexJob, result: Indexed) -> None:

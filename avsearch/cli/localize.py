@@ -36,7 +36,7 @@ Model = Annotated[
     typer.Option(
         "--model",
         metavar="FILE",
-        help="Weights file of a network that has a map.",
+        help="Weights file of a localizer, a network that makes heat maps.",
         show_default="the library's localizer",
     ),
 ]
@@ -44,18 +44,19 @@ Model = Annotated[
 
 def localize(
     image: PictureArgument,
-    out: Out,
     sound: SoundArgument = None,
+    *,
     model: Model = None,
     library: LibraryOption = None,
     device: DeviceOption = "auto",
+    out: Out,
     as_json: JsonOption = False,
 ) -> None:
     """Show where in a picture a sound comes from.
 
-    Lays a map over the picture, bright where the sound is likely to come from, its peak ringed. Of a sound longer
-    than a second the one that the picture answers best counts. With --out film.mp4 the map follows the video's own
-    sound, frame by frame; --json then prints one object for each frame.
+    Lays a heat map over the picture, bright where the sound is likely to come from, its peak ringed. Of a sound
+    longer than a second the one that the picture answers best counts. With --out film.mp4 it follows the video's
+    own sound, frame by frame; --json then prints one object for each frame.
 
     Example: avsearch localize still.jpg dog.wav --out map.png
     """

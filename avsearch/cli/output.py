@@ -45,7 +45,9 @@ def write_json(path: Path, record: Mapping[str, Any]) -> None:
     try:
         path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
-        raise AvsearchError(f"{path}: cannot be written ({error.strerror}).", hint="Name another file.") from error
+        raise AvsearchError(
+            f"{path}: cannot be written ({error.strerror}).", hint="Check free space and permissions."
+        ) from error
 
 
 def print_line(text: str) -> None:
@@ -95,6 +97,11 @@ def list_failures(failures: Sequence[Failed]) -> None:
     rows = [[str(len(files)), reason, address(files[0].path)] for reason, files in counted]
     say("", "Failures by reason:")
     print_table(["files", "reason", "one of them"], rows, right=["files"], to=sys.stderr)
+
+
+def failure_record(failure: Failed) -> dict[str, str]:
+    """A file and its reason as a JSON object."""
+    return {"path": address(failure.path), "reason": failure.reason}
 
 
 def list_reasons(failures: Sequence[Failed]) -> None:

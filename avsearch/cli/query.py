@@ -56,11 +56,11 @@ Like = Annotated[
 ]
 Plus = Annotated[
     list[str] | None,
-    typer.Option("--plus", metavar="FILE[@S|@A-B][*W]", help="Near to this as well, with weight W."),
+    typer.Option("--plus", metavar="FILE[@S|@A-B][*W]", help="More of this too, with weight W."),
 ]
 Minus = Annotated[
     list[str] | None,
-    typer.Option("--minus", metavar="FILE[@S|@A-B][*W]", help="Far from this, with weight W."),
+    typer.Option("--minus", metavar="FILE[@S|@A-B][*W]", help="Less of this, with weight W."),
 ]
 Crop = Annotated[
     str | None,
@@ -76,7 +76,7 @@ ExcludeSelf = Annotated[bool, typer.Option("--exclude-self", help="Leave out the
 Duplicates = Annotated[bool, typer.Option("--duplicates", help="Show near-duplicates of better hits too.")]
 Exact = Annotated[
     bool,
-    typer.Option("--exact", help="Compare with every moment, though there is an index, or a copy in Milvus."),
+    typer.Option("--exact", help="Compare with every moment, without an index or Milvus."),
 ]
 Html = Annotated[
     Path | None, typer.Option("--html", metavar="FILE", help="Write a page with pictures and sounds of the hits.")
@@ -113,12 +113,12 @@ def query(
     exclude_self: ExcludeSelf = False,
     duplicates: Duplicates = False,
     exact: Exact = False,
+    library: LibraryOption = None,
+    device: SearchDeviceOption = "auto",
     html: Html = None,
     m3u: M3u = None,
     edl: Edl = None,
     thumbnails: Thumbnails = None,
-    library: LibraryOption = None,
-    device: SearchDeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
     """Find the moments that are most like a picture or a sound.

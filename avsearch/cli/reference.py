@@ -13,9 +13,11 @@ from typer.main import get_command
 
 from avsearch.catalog import State
 from avsearch.cli import app
+from avsearch.cli.command import written
 from avsearch.cli.index_result import result_record
 from avsearch.cli.index_screen import event_record
 from avsearch.cli.output import print_line
+from avsearch.errors import AvsearchError
 from indexer.events import Committed, Elsewhere, FileDone, Found, Reconnecting, Timings, Walking
 from indexer.index_job import Indexed, IndexJob
 
@@ -33,7 +35,7 @@ def reference() -> str:
     root = get_command(app)
     assert isinstance(root, TyperGroup)
     sections = (_section(name, command) for name, command in walk(root))
-    return "\n".join([_HEAD, f"{root.epilog}\n", *sections, _events(), ""])
+    return "\n".join([_HEAD, f"{root.epilog}\n", *sections, _events(), "", _errors(), ""])
 
 
 def walk(group: TyperGroup, name: str = "avsearch") -> Iterator[tuple[str, TyperCommand]]:
@@ -50,7 +52,7 @@ def _section(name: str, command: TyperCommand) -> str:
     text, _, example = inspect.cleandoc(command.help or "").partition("\n\nExample: ")
     arguments = [it for it in command.params if isinstance(it, TyperArgument)]
     options = [it for it in command.params if isinstance(it, TyperOption)]
-    usage = " ".join([name, *map(_usage, arguments), *(_usage(it) for it in options if it.required), "[OPTIONS]"])
+    usage = " ".join([name, *map(written, arguments), *(_usage(it) for it in options if it.required), "[OPTIONS]"])
     rows = [_row(_usage(it), it) for it in arguments]
     rows += [_row(" ".join([*_names(it), *_metavar(it)]), it) for it in options]
     text = "\n\n".join(textwrap.fill(part, _WIDTH, break_on_hyphens=False) for part in text.split("\n\n"))
@@ -87,6 +89,31 @@ def _events() -> str:
     ]
     table = [f"| {name} | {', '.join(map(_code, keys))} |" for name, keys in rows]
     return "\n".join([*head, "", "| event | what it says |", "|---|---|", *table])
+
+
+def _errors() -> str:
+    """The kinds of errors, as the command line and Python programs meet them."""
+    kinds: list[type[AvsearchError]] = [AvsearchError, *_below(AvsearchError)]
+    head = [
+        "## Errors",
+        "",
+        "An error is one sentence on stderr, `error: ...`, and a line that says what to do. Python programs meet",
+        "the same ones (`avsearch.MediaError`, [api.md](api.md)) with `message` and `hint`; over HTTP they are",
+        '`{"error": {"message", "hint"}}`.',
+    ]
+    rows = [f"| {_code(it.__name__)} | {_first_line(it)} | {it.exit_code} |" for it in kinds]
+    return "\n".join([*head, "", "| error | what it says | exit code |", "|---|---|---|", *rows])
+
+
+def _below(kind: type[AvsearchError]) -> Iterator[type[AvsearchError]]:
+    for it in kind.__subclasses__():
+        if it.__module__ == AvsearchError.__module__:
+            yield it
+            yield from _below(it)
+
+
+def _first_line(kind: type[AvsearchError]) -> str:
+    return (inspect.getdoc(kind) or "").partition("\n")[0]
 
 
 def _names(option: TyperOption) -> list[str]:

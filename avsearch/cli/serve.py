@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from avsearch.cli.interrupt import stop_on_signal
-from avsearch.cli.options import LibraryOption, RayOption, SearchDeviceOption, library_directory
-from avsearch.cli.output import print_line, say
-from avsearch.errors import UsageError
+from avsearch.cli.options import JsonOption, LibraryOption, RayOption, SearchDeviceOption, library_directory
+from avsearch.cli.output import print_json, print_line, say
+from avsearch.errors import AvsearchError
 
 UPLOAD_LIMIT_MB = 500
 _INSTALL_HINT = "Run `python -m pip install 'avsearch[web]'`."
@@ -18,32 +18,36 @@ _INSTALL_HINT = "Run `python -m pip install 'avsearch[web]'`."
 Host = Annotated[
     str,
     typer.Option(
-        "--host", metavar="NAME", help="Where to listen; elsewhere than on this machine alone it takes a token."
+        "--host", metavar="NAME", help="Address to listen on; one that other machines can reach takes a token."
     ),
 ]
-Port = Annotated[int, typer.Option("--port", metavar="N", min=0, max=65535, help="0 takes any that is free.")]
+Port = Annotated[
+    int, typer.Option("--port", metavar="N", min=0, max=65535, help="Port to listen on; 0 takes any that is free.")
+]
 TokenFile = Annotated[
     Path | None,
     typer.Option(
         "--token-file",
         metavar="FILE",
-        help="File whose first line is the token that requests must know.",
+        help="File whose first line is the token that clients have to send.",
         show_default="AVSEARCH_TOKEN, if that is set",
     ),
 ]
 UploadLimit = Annotated[
-    int, typer.Option("--upload-limit", metavar="MB", min=1, help="The largest file that can be asked with.")
+    int,
+    typer.Option("--upload-limit", metavar="MB", min=1, help="Size of the largest file that can be asked with."),
 ]
 
 
 def serve(
-    library: LibraryOption = None,
     host: Host = "127.0.0.1",
     port: Port = 8000,
     token_file: TokenFile = None,
     upload_limit: UploadLimit = UPLOAD_LIMIT_MB,
+    library: LibraryOption = None,
     device: SearchDeviceOption = "auto",
     ray: RayOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Serve the page and the HTTP API of a library, until Ctrl-C.
 
@@ -59,7 +63,7 @@ def serve(
     except ModuleNotFoundError as error:
         if error.name is not None and error.name.startswith("avsearch"):
             raise
-        raise UsageError(f"Serving needs the package {error.name}.", hint=_INSTALL_HINT) from error
+        raise AvsearchError(f"Serving needs {error.name}, which is not installed.", hint=_INSTALL_HINT) from error
 
     settings = Settings(
         library=library_directory(library),
@@ -71,5 +75,13 @@ def serve(
         ray=ray,
     )
     with stop_on_signal() as request:
-        serve_library(settings, request.event, tell=lambda address: print_line(f"Serving on {address}"))
+        serve_library(settings, request.event, tell=lambda it: _tell(settings.library, it, as_json=as_json))
     say("Stopped serving.")
+
+
+def _tell(library: Path, address: str, *, as_json: bool) -> None:
+    """Where it is served, as soon as it is."""
+    if as_json:
+        print_json({"library": str(library), "address": address})
+    else:
+        print_line(f"Serving on {address}")

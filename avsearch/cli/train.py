@@ -5,14 +5,34 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from avsearch.cli.interrupt import exit_code_after
-from avsearch.cli.options import DeviceOption, ManifestOption, SeedOption
-from avsearch.cli.output import list_failures, print_path, print_table, say, shown_progress
+from avsearch.cli.options import (
+    RECIPES,
+    BatchSizeOption,
+    DeviceOption,
+    JsonOption,
+    ManifestOption,
+    SeedOption,
+    SizeOption,
+    VideosArgument,
+    cache_option,
+)
+from avsearch.cli.output import (
+    failure_record,
+    list_failures,
+    print_json,
+    print_path,
+    print_table,
+    say,
+    shell_line,
+    shown_progress,
+)
 from avsearch.errors import UsageError
 from avsearch.moments import SECOND_US, Silent
 
@@ -20,15 +40,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from avsearch.moments import Failed
+    from trainer.audit import Audit
     from trainer.config import TrainConfig, TrainJob
+    from trainer.loop import Trained
 
 DEFAULT_MINUTES = 10.0
 
 
-Paths = Annotated[
-    list[Path],
-    typer.Argument(help="Videos, tar files of them (WebDataset), or folders to any depth.", metavar="PATH"),
-]
 Out = Annotated[
     Path, typer.Option("--out", metavar="RUN", help="Folder for the weights, the log, the curve and checkpoints.")
 ]
@@ -37,12 +55,10 @@ Recipe = Annotated[
     typer.Option(
         "--recipe",
         metavar="NAME",
-        help="ave-nce, ave-views (better search than ave); ave, l3, avol (as published); avol-attention, avol-nce; "
-        "ave-mf, ave-of (they see motion).",
+        help=RECIPES,
         show_default="ave-nce; ave with --audit",
     ),
 ]
-Size = Annotated[str, typer.Option("--size", metavar="NAME", help="small (for a CPU) or paper (for a GPU).")]
 Steps = Annotated[int | None, typer.Option("--steps", metavar="N", min=1, help="Train this many steps.")]
 Minutes = Annotated[
     float | None,
@@ -52,16 +68,6 @@ Minutes = Annotated[
         min=0.01,
         help="Train about this long, decoding not counted.",
         show_default=f"{DEFAULT_MINUTES:g}, unless --steps is given",
-    ),
-]
-BatchSize = Annotated[
-    int | None,
-    typer.Option(
-        "--batch-size",
-        metavar="N",
-        min=2,
-        help="Clips a step, over all processes; fewer where memory is short.",
-        show_default="the recipe's",
     ),
 ]
 PairsPerClip = Annotated[
@@ -80,7 +86,7 @@ Misalign = Annotated[
         "--misalign",
         metavar="S",
         min=0.0,
-        help="A sound may lie up to so many seconds from its frame.",
+        help="How far from its frame a sound may lie, in seconds.",
         show_default="the recipe's",
     ),
 ]
@@ -97,33 +103,27 @@ Resume = Annotated[
         "--resume", help="Go on with the run in --out, to its own number of steps unless --steps gives another."
     ),
 ]
-Cache = Annotated[
-    Path | None,
-    typer.Option(
-        "--cache",
-        metavar="DIR",
-        help="Folder for decoded clips, which several runs may share.",
-        show_default="RUN/cache",
-    ),
-]
+Cache = Annotated[Path | None, cache_option("RUN/cache")]
 
 
 def train(
-    paths: Paths,
-    out: Out,
+    paths: VideosArgument,
+    *,
+    manifest: ManifestOption = None,
     recipe: Recipe = None,
-    size: Size = "small",
+    size: SizeOption = "small",
     steps: Steps = None,
     minutes: Minutes = None,
-    batch_size: BatchSize = None,
     pairs_per_clip: PairsPerClip = None,
     misalign: Misalign = None,
     resume: Resume = False,
-    manifest: ManifestOption = None,
+    audit: AuditOption = False,
+    batch_size: BatchSizeOption = None,
     cache: Cache = None,
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
-    audit: AuditOption = False,
+    out: Out,
+    as_json: JsonOption = False,
 ) -> None:
     """Learn from videos which pictures go with which sounds.
 
@@ -145,7 +145,7 @@ def train(
         resume=resume, seed=seed, device=device,
     )  # fmt: skip
     with _way_on(job):
-        (_audit if audit else _run)(job)
+        (_audit if audit else _run)(job, as_json=as_json)
 
 
 @contextmanager
@@ -179,7 +179,7 @@ def _is_first() -> bool:
     return not int(os.environ.get("RANK", "0"))
 
 
-def _run(job: TrainJob) -> None:
+def _run(job: TrainJob, *, as_json: bool) -> None:
     from trainer.loop import train as train_network
 
     if not _is_first():
@@ -191,12 +191,15 @@ def _run(job: TrainJob) -> None:
         f"Trained {trained.steps} steps. On held-out videos: AVC accuracy {trained.validation.avc_accuracy:.3f}, a "
         f"true pair nearer than a false one in {trained.validation.nearer:.3f} of cases (chance: 0.5 both)."
     )
-    say(f"Next: avsearch index PATH... --model {trained.weights}")
-    print_path(trained.weights)
+    say(f"Next: {shell_line(['avsearch', 'index', 'FOLDER', '--model', str(trained.weights)])}")
+    if as_json:
+        print_json(_record(trained))
+    else:
+        print_path(trained.weights)
     _tell_failures(trained.failures)
 
 
-def _audit(job: TrainJob) -> None:
+def _audit(job: TrainJob, *, as_json: bool) -> None:
     from trainer.audit import audit as train_both
 
     if not _is_first():
@@ -204,6 +207,27 @@ def _audit(job: TrainJob) -> None:
         return
     with shown_progress() as progress:
         found = train_both(job, progress)
+    if as_json:
+        print_json(found.record() | {"failed": [failure_record(it) for it in found.failures]})
+    else:
+        _print_audit(found)
+    say("A network that has learnt the cut is better where negatives are cut anywhere than where they are not.")
+    found.write(job.out / "audit.json")
+    _tell_failures(found.failures)
+
+
+def _record(trained: Trained) -> dict[str, Any]:
+    """What a run has made as a JSON object; the figures are of held-out videos."""
+    return {
+        "weights": str(trained.weights),
+        "fingerprint": trained.header.fingerprint,
+        "steps": trained.steps,
+        **{name: round(value, 6) for name, value in asdict(trained.validation).items()},
+        "failed": [failure_record(it) for it in trained.failures],
+    }
+
+
+def _print_audit(found: Audit) -> None:
     figures = ["AVC, on the grid", "AVC, cut anywhere", "nDCG@30 by pair"]
     print_table(
         ["trained on negatives", *figures],
@@ -213,9 +237,6 @@ def _audit(job: TrainJob) -> None:
         ],
         right=figures,
     )
-    say("A network that has learnt the cut is better where negatives are cut anywhere than where they are not.")
-    found.write(job.out / "audit.json")
-    _tell_failures(found.failures)
 
 
 def _tell_failures(failures: Sequence[Failed]) -> None:

@@ -74,7 +74,7 @@ def _claim(directory: Path, identity: dict[str, int]) -> None:
         raise UsageError(
             f"{directory}: holds another demo collection than seed {identity['seed']} with "
             f"{identity['clips_per_kind']} clips a kind, version {identity['version']}.",
-            hint="Choose another directory, or delete this one.",
+            hint="Name another folder with --dir, or delete this one.",
         )
     _publish(path, wanted)
     for leftover in (directory / CLIPS_NAME).glob(f"{ASIDE_PREFIX}*"):

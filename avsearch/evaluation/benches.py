@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from avsearch.errors import UsageError
+from avsearch.errors import AvsearchError, UsageError
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ def read_bench(path: Path) -> Bench:
             machine=str(record["measured_on"]),
             figures=tuple(_figure(it) for it in record["figures"]),
         )
+    except FileNotFoundError as error:
+        raise AvsearchError(f"{path}: there is no such file.", hint="Check the path.") from error
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise UsageError(
             f"{path}: is no result of `avsearch bench` ({error}).", hint="Give a file that its --out wrote."

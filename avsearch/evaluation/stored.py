@@ -45,7 +45,7 @@ def load_items_from_library(library: Library, settings: EvaluationSettings) -> I
     view = library.view(*Modality)
     encoder = view.snapshot.encoder
     if encoder is None:
-        raise LibraryError(f"{library.directory}: nothing has been indexed.", hint="Run `avsearch index` first.")
+        raise LibraryError(f"{library.directory}: nothing has been indexed.", hint="Run `avsearch index FOLDER`.")
     media_of_path = library.catalog.media_of_paths([row.path for row in selection.rows])
     media_ids = np.unique(np.array(list(media_of_path.values()), np.int64))
     vectors = {it: _vectors_of(view.segments[it], media_ids) for it in Modality}

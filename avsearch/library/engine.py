@@ -181,7 +181,9 @@ def _alone(library: Library) -> Iterator[None]:
     try:
         directory.mkdir(exist_ok=True)
     except OSError as error:
-        raise LibraryError(f"{directory}: cannot be made ({error.strerror}).", hint="Check permissions.") from error
+        raise LibraryError(
+            f"{directory}: cannot be made ({error.strerror}).", hint="Check free space and permissions."
+        ) from error
     with write_lock(directory):
         yield
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -51,11 +52,7 @@ def optimize(
     view = library.view(*Modality)
     if view.snapshot.encoder is None or not view.snapshot.segments:
         raise LibraryError(f"{library.directory}: nothing has been indexed.", hint="Run `avsearch index FOLDER`.")
-    directory = library.layout.ann
-    try:
-        directory.mkdir(exist_ok=True)
-    except OSError as error:
-        raise LibraryError(f"{directory}: cannot be made ({error.strerror}).", hint="Check permissions.") from error
+    directory = _folder(library)
     done: dict[Modality, Optimized] = {}
     with write_lock(directory):
         for modality in Modality:
@@ -68,6 +65,22 @@ def optimize(
                 record = publish(directory, chosen.choice.structure, _record(view, modality, chosen.choice))
             done[modality] = Optimized(record, chosen.tried)
     return done
+
+
+def _folder(library: Library) -> Path:
+    """Where structures lie; it is made where it is not there.
+
+    Raises:
+        LibraryError: it cannot be made.
+    """
+    directory = library.layout.ann
+    try:
+        directory.mkdir(exist_ok=True)
+    except OSError as error:
+        raise LibraryError(
+            f"{directory}: cannot be made ({error.strerror}).", hint="Check free space and permissions."
+        ) from error
+    return directory
 
 
 def _record(view: View, modality: Modality, choice: Choice) -> AnnRecord:

@@ -79,7 +79,9 @@ def _make_folder(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise LibraryError(f"{out}: cannot be made ({error.strerror}).", hint="Name another folder.") from error
+        raise LibraryError(
+            f"{out}: cannot be made ({error.strerror}).", hint="Check free space and permissions."
+        ) from error
 
 
 def _write_media(file: BinaryIO, library: Library, media_ids: NDArray[np.int64], encoder: EncoderRecord) -> _Chosen:

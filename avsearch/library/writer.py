@@ -78,7 +78,7 @@ class Writer:
         active, pending = self.catalog.active_encoder(), self.catalog.pending_encoder()
         if active is None:
             raise LibraryError(
-                f"{self._layout.directory}: nothing has been indexed.", hint="Run `avsearch index FOLDER` first."
+                f"{self._layout.directory}: nothing has been indexed.", hint="Run `avsearch index FOLDER`."
             )
         if active.fingerprint == new.fingerprint:
             raise LibraryError(f"{weights}: is the encoder that the library uses.", hint="Name the new one.")

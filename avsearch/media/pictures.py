@@ -157,7 +157,8 @@ def _heif(path: Path) -> tuple[str, ...]:
         from pillow_heif import register_heif_opener  # noqa: PLC0415  (an extra, and only for such files)
     except ImportError:
         raise MediaError(
-            f"{path}: decoding HEIC needs one more package.", hint="Run `python -m pip install 'avsearch[heic]'`."
+            f"{path}: decoding HEIC needs pillow-heif, which is not installed.",
+            hint="Run `python -m pip install 'avsearch[heic]'`.",
         ) from None
     register_heif_opener()
     return ("HEIF",)

@@ -84,7 +84,9 @@ def save_weights(path: Path, tensors: Mapping[str, np.ndarray], header: WeightsH
         aside.write_bytes(save(contiguous, metadata={_HEADER_KEY: json.dumps(fields, sort_keys=True)}))
         aside.replace(path)
     except OSError as error:
-        raise WeightsError(f"{path}: cannot be written ({error.strerror}).", hint="Free some space.") from error
+        raise WeightsError(
+            f"{path}: cannot be written ({error.strerror}).", hint="Check free space and permissions."
+        ) from error
     finally:
         aside.unlink(missing_ok=True)
     return read_header(path)

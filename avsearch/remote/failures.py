@@ -49,7 +49,9 @@ def refusal(url: str, error: Exception) -> StorageError:
     """The sentence for it."""
     words = words_of(error, "strerror")
     if isinstance(error, ImportError):
-        return StorageError(f"{url}: a package is missing for it ({words}).", hint=_install_hint(url))
+        return StorageError(
+            f"{url}: it needs a package, which is not installed ({words}).", hint=_install_hint(url)
+        )
     if isinstance(error, ValueError) and "rotocol not known" in str(error):
         return StorageError(f"{url}: is of no kind that fsspec knows.", hint="Give it as s3://BUCKET/FOLDER.")
     if isinstance(error, PermissionError):
@@ -68,5 +70,5 @@ def _is_about_credentials(error: Exception) -> bool:
 
 def _install_hint(url: str) -> str:
     if url.startswith(("s3:", "s3a:")):
-        return "Install it with `python -m pip install 'avsearch[s3]'`."
-    return "Install it with `python -m pip install`."
+        return "Run `python -m pip install 'avsearch[s3]'`."
+    return "Run `python -m pip install` with its name."

@@ -94,7 +94,11 @@ def localizer_of(library: Library) -> Path:
     """
     path = library.localizer_path()
     if path is None:
-        raise Refused(409, "The library has no localizer.", hint=LOCALIZER_HINT)
+        raise Refused(
+            409,
+            "The library has no localizer, which says where in a picture a sound comes from.",
+            hint=LOCALIZER_HINT,
+        )
     return path
 
 

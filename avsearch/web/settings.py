@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 
-from avsearch.errors import UsageError
+from avsearch.errors import AvsearchError, UsageError
 
 TOKEN_VARIABLE = "AVSEARCH_TOKEN"
 SHORTEST_TOKEN = 16
@@ -124,12 +124,15 @@ def read_token(file: Path | None) -> str:
     """The token: the first line of a file, else of the environment; empty where there is neither.
 
     Raises:
-        UsageError: the file cannot be read, or is empty.
+        AvsearchError: there is no such file.
+        UsageError: it cannot be read, or is empty.
     """
     if file is None:
         return os.environ.get(TOKEN_VARIABLE, "").strip()
     try:
         token = file.read_text(encoding="utf-8", errors="replace").partition("\n")[0].strip()
+    except FileNotFoundError as error:
+        raise AvsearchError(f"{file}: there is no such file.", hint="Check the path.") from error
     except OSError as error:
         raise UsageError(f"{file}: the token cannot be read ({error.strerror}).", hint=_TOKEN_HINT) from error
     if not token:

@@ -59,8 +59,8 @@ def test_every_figure_is_there_and_positive():
 
 
 def test_torch_and_numpy_are_enough(tmp_path):
-    arguments = "--size small --batch-size 2 --steps 1 --curve-steps 1 --curve-batch 2 --num-clips 2"
-    arguments += " --encoder-batch 1 --search-rows 2000 --search-dim 8"
+    arguments = "--size small --batch-size 2 --steps 1 --curve-steps 1 --curve-batch 2 --clips 2"
+    arguments += " --encoder-batch 1 --search-moments 2000 --search-dim 8"
     arguments += f" --device cpu --no-compile --out {tmp_path / 'gpu.json'}"
     code = ALONE.format(refused=OTHERS, arguments=arguments)
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
@@ -127,7 +127,7 @@ def test_the_command_prints_a_table_or_json(tmp_path):
         1,
         "--clips",
         2,
-        "--moments",
+        "--encoder-batch",
         1,
         "--curve-batch",
         3,

@@ -21,8 +21,10 @@ def prepared(tmp_path, films):
 
 
 def test_what_is_aligned_indexes_answers_and_is_evaluated(tmp_path, films):
-    code, out, errors = here(*prepared(tmp_path, films))
-    assert (code, out.strip()) == (0, str(tmp_path / "cca")), errors
+    code, out, errors = here(*prepared(tmp_path, films), "--json")
+    assert code == 0, errors
+    (told,) = objects(out)
+    assert (told["weights"], told["pairs"] > 0, told["nearer"]) == (str(tmp_path / "cca"), True, None)
     assert "Aligned on" in errors
     assert "instead of 128" in errors
     assert "nothing was held out" in errors

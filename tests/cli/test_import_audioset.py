@@ -3,7 +3,7 @@ import json
 import pytest
 
 from avsearch.manifest import read_manifest
-from tests.cli.command import here
+from tests.cli.command import here, objects
 
 CSV = '# YTID\n--4gqARaEJE, 0, 10, "/m/saw,/m/cat"\nbbbbbbbbbbb, 30, 40, "/m/cat"\nccccccccccc, 5, 15, "/m/saw"\n'
 CLASSES = [("/m/t", "Tools", ["/m/saw"]), ("/m/saw", "Saw, electric", []), ("/m/cat", "Cat", []),
@@ -18,7 +18,7 @@ def arguments(tmp_path):
     (tmp_path / "clips" / "deep").mkdir(parents=True)
     for name in ("--4gqARaEJE.mp4", "deep/bbbbbbbbbbb_000030.mp4", "unknown.mp4"):
         (tmp_path / "clips" / name).write_bytes(b"1")
-    given = ["--ontology", tmp_path / "ontology.json", "--clips", tmp_path / "clips", "--out", tmp_path / "m.csv"]
+    given = ["--ontology", tmp_path / "ontology.json", "--folder", tmp_path / "clips", "--out", tmp_path / "m.csv"]
     return ["import", "audioset", tmp_path / "eval_segments.csv", *given]
 
 
@@ -39,8 +39,9 @@ def test_clips_become_a_manifest_and_missing_ones_are_counted(tmp_path, argument
 
 def test_where_nothing_is_missing_it_is_done(tmp_path, arguments):
     (tmp_path / "clips" / "ccccccccccc_5000_15000.mp4").write_bytes(b"1")
-    code, _, err = here(*arguments, "--split", "val", "--instruments")
+    code, out, err = here(*arguments, "--split", "val", "--instruments", "--json")
     assert code == 0
+    assert objects(out) == [{"manifest": str(tmp_path / "m.csv"), "clips": 2, "segments": 2, "failed": []}]
     assert "2 clips of 2 segments" in err
     assert {row.split for row in read_manifest(tmp_path / "m.csv").rows} == {"val"}
 

@@ -23,9 +23,10 @@ def test_a_checkpoint_that_is_none_is_one_sentence_and_what_to_give(tmp_path):
 def test_a_checkpoint_of_full_size_becomes_an_encoder_of_4096_numbers(tmp_path):
     torch.manual_seed(0)
     torch.save(VGG16().state_dict(), tmp_path / "vgg16.pth")
-    code, out, _ = here("import", "vgg16", tmp_path / "vgg16.pth", "--out", tmp_path / "vgg16.safetensors")
-    assert code == 0
-    assert "4096-D" in out
+    code, out, _ = here(
+        "import", "vgg16", tmp_path / "vgg16.pth", "--out", tmp_path / "vgg16.safetensors", "--json"
+    )
+    assert (code, json.loads(out)["dim"]) == (0, 4096)
     from avsearch.encoder import load_encoder
 
     encoder = load_encoder(tmp_path / "vgg16.safetensors", "cpu")

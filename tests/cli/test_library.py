@@ -55,7 +55,7 @@ def test_silence_and_stills_that_were_left_out_are_counted(films, weights, tmp_p
 def test_what_is_removed_is_found_no_more_and_stays_out(films, own_library):
     assert len(found_paths(films / "top.mp4", own_library)) == 4
     (done,), errors = run("remove", films / "a", f"{films}/b/*.mp4", library=own_library)
-    assert (done["num_files"], done["num_media"]) == (3, 3)
+    assert (done["files"], done["media"]) == (3, 3)
     assert "3 files removed" in errors
     assert found_paths(films / "top.mp4", own_library) == [str(films / "top.mp4")]
     assert "3 removed earlier and left out" in here("index", films, "--library", own_library)[2]
@@ -77,7 +77,7 @@ def test_compact_gives_back_what_the_status_calls_reclaimable(films, own_library
     assert dead > 0
     assert f"{dead} moments; `avsearch library compact`" in table
     (done,), errors = run("compact", library=own_library)
-    assert done["num_media_forgotten"] == 2
+    assert done["media_forgotten"] == 2
     assert done["bytes_after"] < done["bytes_before"]
     assert "2 media forgotten" in errors
     assert status(own_library)["dead_moments"] == 0
@@ -90,7 +90,7 @@ def test_a_folder_that_moved_is_relinked_without_reading(films, weights, tmp_pat
     new = old.rename(tmp_path / "new")
     (new / "top.mp4").unlink()
     (done,), errors = run("relink", old, new, library=library)
-    assert (done["root"], done["num_files"], done["num_there"]) == (str(new), 4, 3)
+    assert (done["root"], done["files"], done["there"]) == (str(new), 4, 3)
     assert f"Run `avsearch index {new}`" in errors
     assert str(new / "b" / "three.mp4") in found_paths(films / "top.mp4", library)
 

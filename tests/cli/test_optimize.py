@@ -23,7 +23,7 @@ def test_an_index_is_used_told_about_and_left_out_when_asked(large, monkeypatch)
     code, out, errors = here("library", "optimize", "--recall", "0.9", "--library", library, "--json")
     assert code == 0, errors
     told = objects(out)
-    assert [it["find"] for it in told] == ["image", "audio"]
+    assert [it["modality"] for it in told] == ["image", "audio"]
     assert all(min(it["index"]["recall"].values()) >= 0.9 for it in told)
     assert "is used from now on" in errors
     asked = []
@@ -61,7 +61,7 @@ def test_a_small_library_is_told_that_exact_search_stays(own_library):
     assert (code, out) == (0, "")
     assert "image: exact search stays" in errors
     code, out, _ = here("library", "optimize", "--library", own_library, "--json")
-    assert [(it["find"], it["index"]) for it in objects(out)] == [("image", None), ("audio", None)]
+    assert [(it["modality"], it["index"]) for it in objects(out)] == [("image", None), ("audio", None)]
     (told,) = objects(here("library", "status", "--library", own_library, "--json")[1])
     assert told["indexes"] == {}
 

@@ -9,6 +9,7 @@ from typer.main import get_command
 
 from avsearch.cli import app
 from avsearch.cli.reference import REGENERATE, reference, walk
+from tests.cli.command import here
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = dict(walk(get_command(app)))
@@ -44,6 +45,20 @@ def test_every_command_has_help_and_an_example_that_can_be_run(name):
     parse(example.strip())
 
 
+def test_what_holds_commands_has_an_example_of_one():
+    root = get_command(app)
+    groups = {
+        "avsearch": root,
+        **{f"avsearch {name}": it for name, it in root.commands.items() if hasattr(it, "commands")},
+    }
+    assert len(groups) == 4
+    for name, group in groups.items():
+        text, _, example = (group.help or "").partition("\n\nExample: ")
+        assert text.endswith("."), name
+        assert example.startswith(name), name
+        parse(example)
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_option_has_help_that_is_a_sentence(name):
     for parameter in COMMANDS[name].params:
@@ -74,3 +89,20 @@ def test_no_option_has_an_empty_name():
     assert "`/" not in reference()
     assert "| ` " not in reference()
     assert "| `--no-compile` | Leave torch.compile out. |  |" in reference()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_names_arguments_as_they_are_written(name):
+    code, told, _ = here(*name.split()[1:], "--help")
+    assert code == 0
+    assert re.search(r"<[a-z]|\{\w", told) is None
+    for parameter in COMMANDS[name].params:
+        assert (parameter.metavar or "--")[:4] in told
+    usage = re.search(r"^Usage: \S+ (.*?)\n\n", told, re.DOTALL)[1]
+    assert all(it.opts[0] in usage for it in COMMANDS[name].params if it.required and it.opts[0].startswith("-"))
+
+
+def test_help_shows_what_may_be_left_out_and_what_may_be_given_often():
+    assert "[OPTIONS]" in here("index", "--help")[1]
+    assert "PATH... --out RUN" in here("train", "--help")[1]
+    assert "IMAGE[@S|@A-B] [SOUND[@S|@A-B]]" in here("localize", "--help")[1]

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from tests.cli.command import avsearch, here
+from tests.cli.command import avsearch, here, objects
 from tests.tiny import make_film
 
 
@@ -33,8 +33,15 @@ def test_an_audit_of_a_contrast_is_refused(footage, tmp_path):
 
 def test_what_a_step_draws_can_be_set(footage, tmp_path):
     options = ("--steps", 1, "--recipe", "ave", "--pairs-per-clip", 3, "--misalign", 0.5, "--batch-size", 4)
-    code, _, errors = avsearch("train", footage, "--out", tmp_path / "run", *options)
+    code, out, errors = avsearch("train", footage, "--out", tmp_path / "run", *options, "--json")
     assert code == 0, errors
+    (told,) = objects(out)
+    assert (told["weights"], told["steps"], told["failed"]) == (
+        str(tmp_path / "run" / "encoder.safetensors"),
+        1,
+        [],
+    )
+    assert 0 <= told["avc_accuracy"] <= 1
     config = json.loads((tmp_path / "run" / "run.json").read_text())["config"]
     assert (config["pairs_per_clip"], config["misalignment_us"], config["batch_size"]) == (3, 500_000, 4)
 

@@ -8,7 +8,7 @@ from avsearch.bench.figure import figure
 from avsearch.bench.gpu_result import GpuBenchmark, GpuBenchmarkJob, rate
 from avsearch.bench.index_result import IndexBenchmark, IndexRun, IndexSettings
 from avsearch.bench.machine import this_machine
-from avsearch.errors import UsageError
+from avsearch.errors import AvsearchError, UsageError
 from avsearch.evaluation.benches import read_bench
 
 
@@ -47,7 +47,7 @@ def test_what_is_no_result_is_wrong_usage(tmp_path, text):
     path.write_text(text, encoding="utf-8")
     with pytest.raises(UsageError, match="is no result of `avsearch bench`"):
         read_bench(path)
-    with pytest.raises(UsageError, match="is no result"):
+    with pytest.raises(AvsearchError, match="there is no such file"):
         read_bench(tmp_path / "missing.json")
 
 

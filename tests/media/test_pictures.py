@@ -107,7 +107,8 @@ def test_without_the_extra_a_heic_is_a_failure_that_names_the_command(tmp_path, 
     with pytest.raises(MediaError) as caught:
         media.probe(path)
     assert str(caught.value) == (
-        f"{path}: decoding HEIC needs one more package. Run `python -m pip install 'avsearch[heic]'`."
+        f"{path}: decoding HEIC needs pillow-heif, which is not installed. "
+        "Run `python -m pip install 'avsearch[heic]'`."
     )
 
 

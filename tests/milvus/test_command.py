@@ -26,7 +26,7 @@ def test_one_command_moves_a_library_there_and_back(filled, milvus, monkeypatch)
     before, _ = like(filled)
     code, out, errors = engine(filled, "--milvus", milvus.uri, "--json")
     assert code == 0, errors
-    assert [(it["find"], it["moments"], it["written"], it["deleted"]) for it in objects(out)] == [
+    assert [(it["modality"], it["moments"], it["written"], it["deleted"]) for it in objects(out)] == [
         ("image", 1000, 1000, 0),
         ("audio", 1000, 1000, 0),
     ]

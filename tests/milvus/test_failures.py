@@ -255,7 +255,8 @@ def test_without_pymilvus_a_query_says_so_and_is_exact(moved, monkeypatch, caplo
         patch.setitem(sys.modules, "pymilvus", None)
         agree(moved)
     assert (
-        "pymilvus is not installed. Search is exact. Run `python -m pip install 'avsearch[milvus]'`" in caplog.text
+        "Milvus needs pymilvus, which is not installed. Search is exact. "
+        "Run `python -m pip install 'avsearch[milvus]'`" in caplog.text
     )
 
 

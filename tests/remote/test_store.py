@@ -167,7 +167,7 @@ def test_a_server_that_always_fails_is_given_up(store, object_store):
         ("s3://no-such-bucket/x", "no such bucket or folder"),
         ("file:///no/such/folder", "no such bucket or folder"),
         ("gibberish://x/y", "no kind that fsspec knows"),
-        ("gs://bucket/x", "a package is missing for it"),
+        ("gs://bucket/x", "it needs a package, which is not installed"),
     ],
 )
 def test_an_address_that_leads_nowhere_is_told(object_store, url, why):

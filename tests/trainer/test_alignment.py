@@ -203,7 +203,7 @@ def test_a_place_that_is_taken_is_never_written_over(job, l3, tmp_path):
     (tmp_path / "notes").write_text("words")
     refused(replace(job, out=tmp_path), UsageError, "is a folder")
     refused(replace(job, out=tmp_path / "notes"), UsageError, "something else")
-    refused(replace(job, out=tmp_path / "notes" / "in" / "it"), UsageError, "cannot be written")
+    refused(replace(job, out=tmp_path / "notes" / "in" / "it"), TrainingError, "cannot be written")
     refused(replace(job, out=l3), UsageError, "holds a network")
     assert (tmp_path / "notes").read_text() == "words"
 

@@ -4,7 +4,7 @@ import http.client
 
 import pytest
 
-from avsearch.errors import UsageError
+from avsearch.errors import AvsearchError, UsageError
 from avsearch.web.guard import HEADERS
 from avsearch.web.settings import Settings, read_token
 from tests.web.serving import TOKEN, running
@@ -161,6 +161,8 @@ def test_the_token_comes_from_a_file_or_from_the_environment(tmp_path, monkeypat
     with pytest.raises(UsageError, match="no token"):
         read_token(file)
     with pytest.raises(UsageError, match="cannot be read"):
+        read_token(tmp_path)
+    with pytest.raises(AvsearchError, match="there is no such file"):
         read_token(tmp_path / "nowhere")
 
 

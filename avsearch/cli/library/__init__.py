@@ -17,7 +17,9 @@ from avsearch.cli.library.status import status
 from avsearch.cli.library.upgrade import upgrade
 from avsearch.cli.library.verify import verify
 
-app = typer.Typer(help="Look after a library.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Look after a library.\n\nExample: avsearch library status", no_args_is_help=True, rich_markup_mode=None
+)
 COMMANDS = (
     status, verify, repair, compact, optimize, engine, remove, relink, reembed, set_localizer, export, upgrade,
 )  # fmt: skip

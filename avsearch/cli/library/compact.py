@@ -22,7 +22,8 @@ def compact(library: LibraryOption = None, as_json: JsonOption = False) -> None:
     with shown_progress() as progress:
         done = compact_library(opened, progress)
     if as_json:
-        print_json({"library": str(opened.directory), **asdict(done)})
+        told = {name.removeprefix("num_"): value for name, value in asdict(done).items()}
+        print_json({"library": str(opened.directory), **told})
     say(
         f"{opened.directory}: {done.num_segments_before} segments ({size_of(done.bytes_before)}) are now "
         f"{done.num_segments_after} ({size_of(done.bytes_after)}); {done.num_media_forgotten} media forgotten."

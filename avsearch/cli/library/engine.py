@@ -14,7 +14,7 @@ Milvus = Annotated[
     str | None,
     typer.Option(
         "--milvus",
-        metavar="URI",
+        metavar="URL",
         help="Address of a Milvus server, as http://HOST:19530; credentials come from MILVUS_TOKEN.",
         show_default="the one that the library is in",
     ),
@@ -38,7 +38,7 @@ def engine(
     from avsearch.library import engine_of, move_back, move_to_milvus, open_library
 
     if milvus is not None and local:
-        raise UsageError("A library is in Milvus or is not.", hint="Give --milvus URI or --local.")
+        raise UsageError("A library is in Milvus or is not.", hint="Give --milvus URL or --local.")
     opened = open_library(library_directory(library))
     if local:
         was = move_back(opened)
@@ -54,6 +54,6 @@ def engine(
     for find, it in moved.items():
         if as_json:
             told = {"moments": it.num_rows, "written": it.num_written, "deleted": it.num_deleted}
-            print_json({"library": str(opened.directory), "milvus": uri, "find": find, **told})
+            print_json({"library": str(opened.directory), "milvus": uri, "modality": find, **told})
         changed = f"{it.num_written} written, {it.num_deleted} deleted"
         say(f"{find}: {counted(it.num_rows, 'moment')} in Milvus; {changed}.")

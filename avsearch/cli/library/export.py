@@ -32,11 +32,12 @@ Under = Annotated[Path | None, typer.Option("--under", metavar="PATH", help="Onl
 
 
 def export(
-    out: Out,
+    *,
     kind: OfKind = None,
     label: Labels = None,
     under: Under = None,
     library: LibraryOption = None,
+    out: Out,
     as_json: JsonOption = False,
 ) -> None:
     """Write vectors, moments and media as Parquet files.
@@ -52,11 +53,14 @@ def export(
     from avsearch.moments import MediaKind
 
     wanted = MediaFilter(kind=MediaKind(kind) if kind else None, labels=tuple(label or ()), under=under)
+    opened = open_library(library_directory(library))
     with shown_progress() as progress:
-        done = export_library(open_library(library_directory(library)), out, wanted=wanted, progress=progress)
+        done = export_library(opened, out, wanted=wanted, progress=progress)
     if as_json:
         paths = [str(path) for path in done.paths]
-        print_json({"media": done.num_media, "moments": done.num_moments, "paths": paths})
+        print_json(
+            {"library": str(opened.directory), "media": done.num_media, "moments": done.num_moments, "paths": paths}
+        )
     else:
         for path in done.paths:
             print_path(path)

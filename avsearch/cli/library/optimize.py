@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from avsearch.cli.options import JsonOption, LibraryOption, SeedOption, library_directory
+from avsearch.cli.options import (
+    JsonOption,
+    LibraryOption,
+    RecallOption,
+    SearchDeviceOption,
+    SeedOption,
+    library_directory,
+)
 from avsearch.cli.output import length_of, print_json, print_table, say, shown_progress, size_of
 from avsearch.errors import UsageError
 
@@ -22,12 +29,6 @@ _SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[kMGT]?i?B?)")
 _UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _UNITS |= {"ki": 1 << 10, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40}
 
-Recall = Annotated[
-    float,
-    typer.Option(
-        "--recall", metavar="X", help="How many of the 30 best moments are to be found on average, as a part of 1."
-    ),
-]
 Memory = Annotated[
     str | None,
     typer.Option(
@@ -37,22 +38,14 @@ Memory = Annotated[
         show_default="half of the machine's",
     ),
 ]
-OptimizeDevice = Annotated[
-    str,
-    typer.Option(
-        "--device",
-        metavar="NAME",
-        help="What builds an index, and will be asked: auto (a GPU when there is one), cpu, cuda, cuda:N.",
-    ),
-]
 
 
 def optimize(
-    recall: Recall = 0.95,
+    recall: RecallOption = 0.95,
     memory: Memory = None,
-    seed: SeedOption = 0,
-    device: OptimizeDevice = "auto",
     library: LibraryOption = None,
+    seed: SeedOption = 0,
+    device: SearchDeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
     """Make searching a large library fast, by an index.
@@ -76,7 +69,7 @@ def optimize(
         if as_json:
             index = None if it.record is None else index_record(it.record)
             print_json(
-                {"library": str(opened.directory), "find": modality, "index": index, "tried": list(it.tried)}
+                {"library": str(opened.directory), "modality": modality, "index": index, "tried": list(it.tried)}
             )
         _say(modality, it)
     if not as_json and any(it.record for it in done.values()):

@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from avsearch.cli.index_result import failure_record
 from avsearch.cli.interrupt import stop_on_signal
-from avsearch.cli.options import DeviceOption, EventsOption, LibraryOption, WorkersOption, library_directory
-from avsearch.cli.output import counted, length_of, list_failures, print_json, say, shell_line
+from avsearch.cli.options import DeviceOption, JsonOption, LibraryOption, WorkersOption, library_directory
+from avsearch.cli.output import counted, failure_record, length_of, list_failures, print_json, say, shell_line
 from avsearch.errors import UsageError
 
 if TYPE_CHECKING:
     from indexer.reembed import Reembedded, ReembedJob
 
-Model = Annotated[Path | None, typer.Option("--model", metavar="FILE", help="Weights of the new encoder.")]
+Model = Annotated[Path | None, typer.Option("--model", metavar="FILE", help="Weights file of the new encoder.")]
 SkipUnreadable = Annotated[
     bool,
     typer.Option(
@@ -33,10 +32,10 @@ def reembed(
     model: Model = None,
     abandon: Abandon = False,
     skip_unreadable: SkipUnreadable = False,
-    workers: WorkersOption = None,
     library: LibraryOption = None,
+    workers: WorkersOption = None,
     device: DeviceOption = "auto",
-    as_json: EventsOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Make all vectors anew with another encoder.
 

@@ -32,8 +32,8 @@ def relink(old: Old, new: New, library: LibraryOption = None, as_json: JsonOptio
             {
                 "library": str(opened.directory),
                 "root": address(done.root.path),
-                "num_files": done.num_files,
-                "num_there": done.num_there,
+                "files": done.num_files,
+                "there": done.num_there,
             }
         )
     say(f"{address(done.root.path)}: {done.num_there} of {done.num_files} indexed files are there.")

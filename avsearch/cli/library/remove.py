@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -33,5 +32,5 @@ def remove(targets: Targets, library: LibraryOption = None, as_json: JsonOption 
     opened = open_library(library_directory(library))
     done = remove_files(opened, targets)
     if as_json:
-        print_json({"library": str(opened.directory), **asdict(done)})
+        print_json({"library": str(opened.directory), "files": done.num_files, "media": done.num_media})
     say(f"{opened.directory}: {done.num_files} files removed; {done.num_media} media are no longer found.")

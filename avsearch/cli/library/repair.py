@@ -7,26 +7,27 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from avsearch.cli.index_result import failure_record
 from avsearch.cli.interrupt import stop_on_signal
-from avsearch.cli.options import DeviceOption, EventsOption, LibraryOption, WorkersOption, library_directory
-from avsearch.cli.output import counted, length_of, list_failures, print_json, say
+from avsearch.cli.options import DeviceOption, JsonOption, LibraryOption, WorkersOption, library_directory
+from avsearch.cli.output import counted, failure_record, length_of, list_failures, print_json, say
 
 if TYPE_CHECKING:
     from indexer.repair import Repaired, RepairJob
 
 Model = Annotated[
     Path | None,
-    typer.Option("--model", metavar="FILE", help="Weights of the library's own encoder, where those are damaged."),
+    typer.Option(
+        "--model", metavar="FILE", help="Weights file of the library's own encoder, where that is damaged."
+    ),
 ]
 
 
 def repair(
     model: Model = None,
-    workers: WorkersOption = None,
     library: LibraryOption = None,
+    workers: WorkersOption = None,
     device: DeviceOption = "auto",
-    as_json: EventsOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Make again what was damaged or lost, and nothing else.
 

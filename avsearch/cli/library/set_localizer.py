@@ -15,7 +15,7 @@ from avsearch.errors import UsageError
 Model = Annotated[
     Path | None,
     typer.Argument(
-        help="Weights file of a network that has a map, as of the recipe avol-nce.",
+        help="Weights file of a localizer, a network that makes heat maps, as of the recipe avol-nce.",
         metavar="MODEL",
         show_default="required, unless --none is given",
     ),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from avsearch.cli.options import LibraryOption, library_directory
-from avsearch.cli.output import say
+from avsearch.cli.options import JsonOption, LibraryOption, library_directory
+from avsearch.cli.output import print_json, say
 
 
-def upgrade(library: LibraryOption = None) -> None:
+def upgrade(library: LibraryOption = None, as_json: JsonOption = False) -> None:
     """Bring an older library to this version's format.
 
     Nothing is read again, and nothing in it is lost.
@@ -15,4 +15,7 @@ def upgrade(library: LibraryOption = None) -> None:
     """
     from avsearch.library import upgrade_library
 
-    say(f"{upgrade_library(library_directory(library)).directory}: is of this version's format.")
+    directory = upgrade_library(library_directory(library)).directory
+    if as_json:
+        print_json({"library": str(directory)})
+    say(f"{directory}: is of this version's format.")

@@ -25,8 +25,8 @@ Sample = Annotated[
 def verify(
     deep: Deep = False,
     sample: Sample = 200,
-    seed: SeedOption = 0,
     library: LibraryOption = None,
+    seed: SeedOption = 0,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:

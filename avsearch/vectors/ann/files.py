@@ -50,7 +50,9 @@ def publish(directory: Path, structure: Structure, record: AnnRecord) -> AnnReco
         aside.replace(path)
         sync_directory(directory)
     except OSError as error:
-        raise LibraryError(f"{path}: cannot be written ({error.strerror}).", hint="Check free space.") from error
+        raise LibraryError(
+            f"{path}: cannot be written ({error.strerror}).", hint="Check free space and permissions."
+        ) from error
     finally:
         aside.unlink(missing_ok=True)
     write_record(directory, written)

@@ -172,7 +172,7 @@ def connect(uri: str, *, is_asking: bool = False) -> Server:
     try:
         import pymilvus  # noqa: PLC0415  (half a second, and pandas)
     except ImportError as error:
-        raise EngineError(f"{uri}: pymilvus is not installed.", hint=_INSTALL_HINT) from error
+        raise EngineError("Milvus needs pymilvus, which is not installed.", hint=_INSTALL_HINT) from error
     for name in _LOGGERS:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)  # all of it comes as exceptions too
 

@@ -86,7 +86,7 @@ function cardFor(hit) {
 
 function seek(hit, start_s) {
   if (!hit.has_sound) {
-    flash("This file has no sound.");
+    flash("This media has no sound.");
     return;
   }
   const card = cardOf(hit);

@@ -148,7 +148,7 @@ async def moment_thumbnail(request: Request, moment_id: MomentId, services: Use,
     library = services.served.library()
     record = await run_in_threadpool(known_media, library, moment.media_id)
     if record.info.video is None:
-        raise Refused(404, "There is no picture in it.")
+        raise Refused(404, "This media has no pictures.")
     name = f"{record.content_hash}-{_seen_us(moment)}-{size}.jpg"
     made = await _made(request, services, name, lambda target: _write_thumbnail(library, moment, size, target))
     return bytes_response(request, made, Sent("image/jpeg", name))

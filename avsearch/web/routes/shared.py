@@ -55,7 +55,7 @@ def stretch(info: MediaInfo, start_s: float, end_s: float | None) -> Span:
         Refused: it is empty, or too long.
     """
     if info.audio is None:
-        raise Refused(404, "There is no sound in it.")
+        raise Refused(404, "This media has no sound.")
     end = end_s if end_s is not None else max(info.duration_us / SECOND_US, start_s + 1)
     if end <= start_s:
         raise Refused(422, "The stretch ends before it begins.", hint="Give start_s < end_s.")

@@ -73,7 +73,7 @@ async def upload_thumbnail(
     """A frame of an upload as a JPEG; `size` is its longer side in pixels."""
     with services.uploads.use(upload_id) as kept:
         if kept.info.video is None:
-            raise Refused(404, f"{kept.name}: has no picture.")
+            raise Refused(404, f"{kept.name}: has no pictures.")
         made, _ = await services.showing.run(
             request, lambda: thumbnail(kept.path, kept.info, round(at_s * SECOND_US), longest=size)
         )

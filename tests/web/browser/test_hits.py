@@ -172,7 +172,7 @@ def test_the_file_asked_with_is_shown_if_one_wants_that(sounds):
     sounds.settled()
     sounds.find("#options summary").click()
     with sounds.search() as found:
-        sounds.page.get_by_label("Leave out the file asked with").uncheck()
+        sounds.page.get_by_label("Leave out the media asked with").uncheck()
     _, answer = body_of(found)
     assert answer["hits"][0]["score"] == pytest.approx(1, abs=1e-4)
 
