@@ -20,7 +20,7 @@ from alembic import command
 from avsearch.catalog import find_database, migrate
 from avsearch.catalog.database import migrating
 
-with migrating(find_database(None, Path(sys.argv[1])).engine()) as connection:
+with migrating(find_database("sqlite:///catalog.sqlite3", Path(sys.argv[1])).engine()) as connection:
     command.downgrade(migrate.alembic_config(connection), "0001")
 """
 
