@@ -19,26 +19,36 @@ RUNS ?= 20
 SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo bench test lint test-slow check-long clean coverage mutation test-random system postgres browser
+.PHONY: help setup demo test lint test-slow check-long docs bench system postgres browser clean
+.PHONY: coverage mutation test-random test-pythons test-lowest lock licences audit
 
 help:
-	@echo "make demo        make a small collection, train on it, index, search and evaluate it, in ./$(DEMO_DIR)"
-	@echo "make test        every check: format, lint, types, imports, tests"
-	@echo "make lint        the first four of them"
-	@echo "make docs        the pages of docs/ as a site, in ./site"
-	@echo "make test-slow   the tests that make test leaves out because they take minutes; .ci/run runs both"
-	@echo "make check-long  those and the longest ones, with 100 kills at random instants instead of 10"
-	@echo "make coverage    all but the longest tests, and which branches of the code they leave out; fails under 90 %"
-	@echo "make mutation    changes of the code that the tests must notice; what they do not is explained, or a failure"
-	@echo "make test-random the tests of make test in RUNS=$(RUNS) random orders, from SEED=$(SEED) on"
-	@echo "make setup       what the others need: ./.venv with avsearch in it, and ffmpeg"
-	@echo "make bench       measure everything that docs/benchmarks.md reports, in ./$(BENCH_DIR): 45 minutes with nothing beside"
-	@echo "make postgres    a PostgreSQL server for the tests that need one; make test leaves them out without it"
-	@echo "make browser     Chromium for the tests of the page; they are left out without it"
-	@echo "make clean       remove .venv, caches and builds; ./$(DEMO_DIR) stays"
+	@echo "make demo          make a small collection, train on it, index, search and evaluate it, in ./$(DEMO_DIR)"
+	@echo "make setup         what the others need: ./.venv with avsearch in it, and ffmpeg"
+	@echo
+	@echo "make test          every check: format, lint, types, imports, tests"
+	@echo "make lint          the first four of them"
+	@echo "make test-slow     the tests that make test leaves out because they take minutes; .ci/run runs both"
+	@echo "make check-long    those and the longest ones, with 100 kills at random instants instead of 10, and the mutants"
+	@echo "make postgres      a PostgreSQL server for the tests that need one; make test leaves them out without it"
+	@echo "make browser       Chromium for the tests of the page; they are left out without it"
+	@echo
+	@echo "make coverage      all but the longest tests, and which branches of the code they leave out; fails under 90 %"
+	@echo "make mutation      changes of the code that the tests must notice; what they do not is explained, or a failure"
+	@echo "make test-random   the tests of make test in RUNS=$(RUNS) random orders, from SEED=$(SEED) on"
+	@echo "make test-pythons  make test's tests on each Python from 3.11 to 3.14 that is here, in .venv-3.N; PYTHONS=3.12"
+	@echo "make test-lowest   the tests with each package at the lowest version that is accepted, in .venv-lowest"
+	@echo
+	@echo "make docs          the pages of docs/ as a site, in ./site"
+	@echo "make bench         measure everything that docs/benchmarks.md reports, in ./$(BENCH_DIR): 45 minutes with nothing beside"
+	@echo "make lock          pin the environment of the tests anew, with hashes: requirements-test.lock"
+	@echo "make licences      list the licences of all that is in it: docs/licences.md"
+	@echo "make audit         ask pip-audit whether anything in it is known to be vulnerable"
+	@echo "make clean         remove .venv, caches and builds; ./$(DEMO_DIR) stays"
 	@echo
 	@echo "Settings: DEMO_DIR=FOLDER, DEMO_MINUTES=M of training; BENCH_DIR=FOLDER, DATA=CLIPS with a manifest,"
-	@echo "  BENCH=\"--long --write docs/benchmarks.md\" and other options of python -m benchmarks.all; PYTHON=python3.12, EXTRA=cpu or gpu (found: $(EXTRA))"
+	@echo "  BENCH=\"--long --write docs/benchmarks.md\" and other options of python -m benchmarks.all;"
+	@echo "  PYTHON=python3.12, EXTRA=cpu or gpu (found: $(EXTRA))"
 
 setup: $(INSTALLED)
 	@echo "Ready: .venv/bin/avsearch --help"
@@ -55,7 +65,6 @@ test: $(TOOLS)
 lint: $(TOOLS)
 	@.venv/bin/python -m pytest tests/quality -m "not slow"
 
-.PHONY: docs
 docs: $(TOOLS)
 	@NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs build --strict --quiet
 	@echo "The site: site/index.html"
@@ -85,11 +94,25 @@ test-random: $(QUALITY)
 			--random-order --random-order-seed=$$seed || exit 1; \
 	done
 
+test-pythons:
+	@bash .ci/elsewhere.sh pythons
+
+test-lowest: $(TOOLS)
+	@bash .ci/elsewhere.sh lowest
+
+lock:
+	@bash .ci/supply.sh lock
+
+licences: $(TOOLS)
+	@.venv/bin/python .ci/licences.py > docs/licences.md
+
+audit:
+	@bash .ci/supply.sh audit
+
 clean:
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache mutants
+	rm -rf .venv .venv-* build dist site mutants .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	rm -f .coverage .coverage.*
 	find avsearch indexer trainer migrations tests -name __pycache__ -prune -exec rm -rf {} +
-	rm -rf site
 
 system:
 	@bash .ci/setup.sh system

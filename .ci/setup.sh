@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
 # The set-up behind the Makefile: `system` (ffmpeg), `package cpu|gpu` (.venv with avsearch), `tools` (for the tests),
 # `postgres` (a server that the tests start for themselves), `browser` (Chromium, which drives the page).
+# AVSEARCH_VENV, _CONSTRAINTS and _GROUP name another environment, other pins, other tools; elsewhere.sh does so.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+VENV=${AVSEARCH_VENV:-.venv}
+CONSTRAINTS=${AVSEARCH_CONSTRAINTS:-constraints.txt}
 
 main() {
     case "${1:-} ${2:-}" in
@@ -40,22 +43,22 @@ has_postgres() { command -v initdb >/dev/null || compgen -G "/usr/lib/postgresql
 install_package() {
     local extra=$1 other=cpu
     [ "$extra" = gpu ] || other=gpu
-    rm -f .venv/.installed-*
+    rm -f "$VENV"/.installed-*
     make_venv
-    say "Installing avsearch and torch into .venv ($extra); the download can take minutes."
-    quietly .venv/bin/python -m pip uninstall --yes "faiss-$other" faiss-gpu-cuvs  # all own the module faiss
-    if [ "$extra" = gpu ]; then quietly .venv/bin/python -m pip uninstall --yes milvus-lite; fi  # it wants faiss-cpu
+    say "Installing avsearch and torch into $VENV ($extra); the download can take minutes."
+    quietly "$VENV/bin/python" -m pip uninstall --yes "faiss-$other" faiss-gpu-cuvs  # all own the module faiss
+    if [ "$extra" = gpu ]; then quietly "$VENV/bin/python" -m pip uninstall --yes milvus-lite; fi  # it wants faiss-cpu
     pip_install --editable ".[$extra]" ||
         fail "The packages could not be installed.$([ "$extra" = cpu ] || echo " Without the GPU: make EXTRA=cpu")"
-    touch ".venv/.installed-$extra"
+    touch "$VENV/.installed-$extra"
 }
 
 install_tools() {
-    say "Installing the test tools into .venv."
-    local groups=(--group dev)
-    if [ -e .venv/.installed-cpu ]; then groups+=(--group milvus); fi  # milvus-lite brings faiss-cpu
+    say "Installing the test tools into $VENV."
+    local groups=(--group "${AVSEARCH_GROUP:-dev}")
+    if [ -e "$VENV"/.installed-cpu ]; then groups+=(--group milvus); fi  # milvus-lite brings faiss-cpu
     pip_install 'pip>=25.1' && pip_install "${groups[@]}" || fail "The test tools could not be installed."
-    touch .venv/.installed-tools
+    touch "$VENV"/.installed-tools
 }
 
 install_quality() {
@@ -65,12 +68,12 @@ install_quality() {
 }
 
 make_venv() {
-    if .venv/bin/python -m pip --version >/dev/null 2>&1; then return; fi
+    if "$VENV/bin/python" -m pip --version >/dev/null 2>&1; then return; fi
     local python
     python=$(find_python)
     "$python" -c 'import ensurepip, venv' 2>/dev/null || install_from_system "$(venv_package "$python")"
-    say "Making .venv with $("$python" --version)."
-    quietly "$python" -m venv --clear .venv || fail "$python cannot make a virtual environment."
+    say "Making $VENV with $("$python" --version)."
+    quietly "$python" -m venv --clear "$VENV" || fail "$python cannot make a virtual environment."
 }
 
 find_python() {
@@ -109,7 +112,7 @@ install_from_system() {
 }
 
 pip_install() {
-    quietly .venv/bin/python -m pip install --disable-pip-version-check --constraint constraints.txt "$@"
+    quietly "$VENV/bin/python" -m pip install --disable-pip-version-check --constraint "$CONSTRAINTS" "$@"
 }
 
 # Run a command without a word; when it fails, show the end of what it said.

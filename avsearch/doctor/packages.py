@@ -7,7 +7,7 @@ import sys
 from importlib import metadata
 
 from avsearch.doctor.check import INSTALL, Check, State
-from avsearch.doctor.requirements import Requirement, allows, bounds, installed, parsed
+from avsearch.doctor.requirements import Need, allows, installed, parsed
 from avsearch.vectors.backend import WHEELS
 
 DISTRIBUTION = "avsearch"
@@ -38,12 +38,12 @@ def _python(wanted: str) -> Check:
     version = platform.python_version()
     found = f"{version} at {sys.executable}"
     details = {"version": version, "executable": sys.executable, "wanted": wanted}
-    if allows(bounds(wanted), sys.version_info[:3]):
+    if allows(wanted, ".".join(map(str, sys.version_info[:3]))):
         return Check("Python", State.OK, found, details=details)
     return Check("Python", State.BROKEN, f"{found} is not {wanted}", "Install Python 3.11 to 3.14.", details)
 
 
-def _base(version: str, wanted: list[Requirement]) -> Check:
+def _base(version: str, wanted: list[Need]) -> Check:
     """Whether everything that is always needed is installed, in a version that serves."""
     versions = {it.name: installed(it.name) for it in wanted}
     faults = [fault for it in wanted if (fault := it.fault(versions[it.name]))]
@@ -53,16 +53,16 @@ def _base(version: str, wanted: list[Requirement]) -> Check:
     return Check(DISTRIBUTION, State.OK, f"{version}, with all {len(wanted)} packages that it needs", "", details)
 
 
-def _extras(wanted: list[Requirement]) -> list[Check]:
+def _extras(wanted: list[Need]) -> list[Check]:
     """One for each extra; those that bring faiss exclude each other, and are looked at as faiss."""
-    of_extra: dict[str, list[Requirement]] = {}
+    of_extra: dict[str, list[Need]] = {}
     for it in wanted:
         if it.extra:
             of_extra.setdefault(it.extra, []).append(it)
     return [_extra(extra, some) for extra, some in of_extra.items() if not any(it.name in WHEELS for it in some)]
 
 
-def _extra(extra: str, wanted: list[Requirement]) -> Check:
+def _extra(extra: str, wanted: list[Need]) -> Check:
     versions = {it.name: installed(it.name) for it in wanted}
     faults = [fault for it in wanted if (fault := it.fault(versions[it.name]))]
     details = {"extra": extra, "packages": versions}

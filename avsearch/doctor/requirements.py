@@ -3,67 +3,67 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import metadata
 
-_NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
-_EXTRA = re.compile(r"extra\s*==\s*['\"]([^'\"]+)['\"]")
-_BOUND = re.compile(r"(>=|<=|==|!=|~=|<|>)\s*(\d+(?:\.\d+)*)")
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+_EXTRA = re.compile(r'extra == "([^"]+)"')  # as packaging writes a marker
 
 
 @dataclass(frozen=True)
-class Requirement:
+class Need:
     """A distribution that is needed.
 
     Attributes:
         name: as its index calls it.
-        bounds: of its version, as `>=` and (2, 6).
+        wanted: of its version, as `>=2.6,<3`; empty where any serves.
         extra: that needs it; empty for the package itself.
     """
 
     name: str
-    bounds: tuple[tuple[str, tuple[int, ...]], ...]
+    wanted: str
     extra: str
 
     def fault(self, version: str | None) -> str:
         """What is wrong with an installed version, in a phrase; empty if nothing is."""
         if version is None:
             return f"{self.name} is not installed"
-        if not allows(self.bounds, numbers(version)):
-            wanted = ",".join(f"{sign}{'.'.join(map(str, bound))}" for sign, bound in self.bounds)
-            return f"{self.name} {version} is not {wanted}"
+        if not allows(self.wanted, version):
+            return f"{self.name} {version} is not {self.wanted}"
         return ""
 
 
-def parsed(lines: Iterable[str]) -> list[Requirement]:
-    """Requirements as package metadata has them: `psycopg[binary]>=3.2; extra == 'postgres'`."""
+def parsed(lines: Iterable[str]) -> list[Need]:
+    """Requirements as package metadata has them: `psycopg[binary]>=3.2; extra == 'postgres'`.
+
+    What is for another system or another Python is left out.
+    """
     found = []
-    for line in lines:
-        wanted, _, marker = line.partition(";")
-        name, extra = _NAME.match(wanted), _EXTRA.search(marker)
-        if name is not None:
-            found.append(Requirement(name[1], bounds(wanted), extra[1] if extra else ""))
+    for it in map(Requirement, lines):
+        marker = it.marker
+        extras = ["", *_EXTRA.findall(str(marker))]
+        extra = next((one for one in extras if marker is None or marker.evaluate({"extra": one})), None)
+        if extra is not None:
+            found.append(Need(it.name, _written(it.specifier), extra))
     return found
 
 
-def bounds(text: str) -> tuple[tuple[str, tuple[int, ...]], ...]:
-    """`>=3.11,<3.15` -> the bounds in it."""
-    return tuple((sign, numbers(version)) for sign, version in _BOUND.findall(text))
+def allows(wanted: str, version: str) -> bool:
+    """Whether a version serves; one that comes before a release serves if its order says so, as a nightly torch."""
+    try:
+        return SpecifierSet(wanted).contains(Version(version), prereleases=True)
+    except InvalidVersion:
+        return False
 
 
 def numbers(version: str) -> tuple[int, ...]:
-    """`2.13.0+cpu` -> (2, 13, 0): a version as far as its order goes."""
+    """`5.1.9-0+deb12u1` -> (5, 1, 9): as far as the order of a version goes that is none of a Python package."""
     release = re.match(r"\d+(?:\.\d+)*", version)
     return tuple(map(int, release[0].split("."))) if release else ()
-
-
-def allows(wanted: Sequence[tuple[str, tuple[int, ...]]], version: tuple[int, ...]) -> bool:
-    """Whether a version lies within all bounds of the signs `>=` and `<`; others are left to the installer."""
-    return all(
-        (sign != ">=" or version >= bound) and (sign != "<" or version[: len(bound)] < bound)
-        for sign, bound in wanted
-    )
 
 
 def installed(name: str) -> str | None:
@@ -72,3 +72,8 @@ def installed(name: str) -> str | None:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return None
+
+
+def _written(specifier: SpecifierSet) -> str:
+    """The lower bound first, as people write them."""
+    return ",".join(sorted(map(str, specifier), reverse=True))

@@ -12,7 +12,7 @@ from avsearch.doctor import packages, places, tools, torch_build
 from avsearch.doctor.check import Check, Diagnosis, State
 from avsearch.doctor.faiss_build import faiss_check, install_command, wheel_for
 from avsearch.doctor.job import diagnose
-from avsearch.doctor.requirements import Requirement
+from avsearch.doctor.requirements import Need
 from avsearch.vectors import backend
 from tests.cli.command import avsearch, environment, here
 from tests.doctor import fakes
@@ -206,7 +206,7 @@ def test_a_decoder_counts_by_the_codec_that_it_implements(machine):
 
 
 def test_a_missing_package_and_one_that_is_too_old_are_named(monkeypatch):
-    wanted = [Requirement("torch", ((">=", (2, 6)),), ""), Requirement("no-such-thing", (), "")]
+    wanted = [Need("torch", ">=2.6", ""), Need("no-such-thing", "", "")]
     monkeypatch.setattr(packages, "parsed", lambda _lines: wanted)
     versions = {"torch": "2.1.0"}
     monkeypatch.setattr(packages, "installed", versions.get)

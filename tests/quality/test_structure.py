@@ -21,7 +21,10 @@ MACHINE_PATHS = re.compile(rb"/(?:work|root|home)/")
 BY_NAME = {"import_module", "__import__"}
 
 REQUIRED = {".ci", "CHANGELOG.md", "LICENSE", "Makefile", "README.md", "docs", "pyproject.toml", "tests", *PACKAGES}
-ALLOWED = REQUIRED | {".gitignore", "CONTRIBUTING.md", "SECURITY.md", "benchmarks", "constraints.txt", "mkdocs.yml"}
+ALLOWED = REQUIRED | {
+    *(".containerignore", ".gitignore", "CONTRIBUTING.md", "Containerfile", "SECURITY.md", "benchmarks"),
+    *("constraints.txt", "mkdocs.yml", "requirements-test.lock"),
+}
 
 HELP = "import sys; sys.argv = ['avsearch', '--help']; from avsearch.cli import main; main()"
 
