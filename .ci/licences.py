@@ -64,7 +64,7 @@ def uses(project: dict[str, dict[str, list[str]]]) -> dict[str, set[str]]:
     found = {"run time": needed(project["project"]["dependencies"])}
     found |= {f"`{name}`": needed(lines) for name, lines in extras.items() if name not in APART}
     groups = project["dependency-groups"]
-    tools = [it for name in ("test", "lint", "milvus") for it in groups[name] if isinstance(it, str)]
+    tools = [it for name in ("test", "lint", "docs", "milvus") for it in groups[name] if isinstance(it, str)]
     return found | {"tests": needed(tools)}
 
 

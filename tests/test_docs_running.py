@@ -112,7 +112,8 @@ def test_the_quick_start_goes_from_footage_to_a_report(folder, shell):
 
 @pytest.mark.slow
 def test_the_commands_of_the_operations_page_keep_a_library_well(folder, shell):
-    from indexer.build import IndexJob, index
+    from indexer.build import index
+    from indexer.index_job import IndexJob
 
     index(IndexJob([Path("footage")], Path("lib"), model=Path("encoder.safetensors")), lambda _event: None)
     for command, _ in commands_and_output("operations.md"):
@@ -140,7 +141,8 @@ def test_the_commands_of_the_operations_page_keep_a_library_well(folder, shell):
 
 @pytest.mark.slow
 def test_the_requests_of_the_http_page_are_answered_as_it_shows(folder, shell):
-    from indexer.build import IndexJob, index
+    from indexer.build import index
+    from indexer.index_job import IndexJob
 
     index(IndexJob([Path("footage")], Path("lib"), model=Path("encoder.safetensors")), lambda _event: None)
     (send, shown), *more = commands_and_output("http.md")

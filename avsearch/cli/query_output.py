@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from avsearch.cli.hit_cells import bar, seconds
 from avsearch.cli.output import counted, print_json, print_table, say, shown_progress
 from avsearch.errors import UsageError
 from avsearch.remote import address
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from avsearch.query.asking import Asked
 
 STDOUT = Path("-")
-_BAR_CELLS = 10
-_EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
 @dataclass(frozen=True)
@@ -90,18 +89,6 @@ def print_hits(hits: Sequence[Hit]) -> None:
         [str(hit.rank), f"{hit.score:.3f}", bar(hit.score), seconds(hit.start_s), address(hit.path)] for hit in hits
     ]
     print_table(["rank", "score", "", "start", "path"], rows, right=["rank", "score", "start"])
-
-
-def bar(score: float) -> str:
-    """A score from 0 to 1 as a bar of ten cells."""
-    eighths = round(min(max(score, 0.0), 1.0) * _BAR_CELLS * 8)
-    whole, rest = divmod(eighths, 8)
-    return ("█" * whole + (_EIGHTHS[rest] if rest else "")).ljust(_BAR_CELLS)
-
-
-def seconds(time_s: float) -> str:
-    """Seconds as `FILE@` takes them."""
-    return f"{time_s:.6f}".rstrip("0").rstrip(".")
 
 
 def _print_tables(answers: Sequence[Asked], outputs: Outputs, *, is_batch: bool) -> None:

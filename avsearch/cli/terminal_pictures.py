@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from avsearch.cli.hit_cells import bar, seconds
 from avsearch.cli.output import print_line, shown, shown_progress
 from avsearch.remote import address
 
@@ -54,7 +55,6 @@ def draw_hits(hits: Sequence[Hit]) -> None:
     """Each hit with its frame, or with that in the middle of its second; without one where nothing can be read."""
     from PIL import Image
 
-    from avsearch.cli.query_output import bar, seconds
     from avsearch.media.shown import Wanted, read_shown
     from avsearch.moments import SECOND_US
 
