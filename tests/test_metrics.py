@@ -226,6 +226,13 @@ def test_avc_accuracy_counts_both_kinds_of_error():
     assert avc_accuracy(scores, np.array([True, False, False, False]), threshold=1.0) == 1.0
 
 
+def test_a_score_at_the_threshold_does_not_say_that_a_pair_corresponds():
+    assert avc_accuracy(np.array([1.0]), np.array([True]), threshold=1.0) == 0.0
+    assert avc_accuracy(np.array([1.0]), np.array([False]), threshold=1.0) == 1.0
+
+
 def test_avc_accuracy_needs_an_answer_for_every_score():
+    with pytest.raises(ValueError, match="as many answers"):
+        avc_accuracy(np.zeros(0), np.zeros(0, bool))
     with pytest.raises(ValueError, match="as many answers"):
         avc_accuracy(np.zeros(3), np.zeros(2, bool))

@@ -60,6 +60,17 @@ def test_one_character_is_one_character_whatever_its_bytes(folder):
     assert matching(f"{folder}/?.mp4", folder) == {str(folder / name) for name in ("a.mp4", "b.mp4", "ä.mp4")}
 
 
+def test_a_pattern_of_urls_begins_where_its_url_does():
+    found = read_glob("s3://bucket/takes/*.mp4")
+    assert found.folder == Path("s3:/bucket/takes")
+    assert found.matches("one.mp4")
+    assert not found.matches("deep/one.mp4")
+
+
+def test_a_dot_in_the_middle_of_a_pattern_means_nothing():
+    assert read_glob("/a*/./b").names == read_glob("/a*/b").names
+
+
 def test_a_path_without_wildcards_is_no_pattern():
     assert not is_glob("/footage/a (1).mp4")
     assert all(map(is_glob, ["*", "a?", "a[1]"]))

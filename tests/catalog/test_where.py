@@ -197,6 +197,37 @@ def test_the_limits_themselves_are_allowed():
     assert parse_where("label=" + "x" * (MAX_LENGTH - 6)).text == "x" * (MAX_LENGTH - 6)
 
 
+def test_a_group_counts_for_depth_only_while_it_is_open():
+    groups = " or ".join(["(label=drum)"] * (MAX_DEPTH + 1))
+    assert len(parse_where(groups).parts) == MAX_DEPTH + 1
+    at_two = "(((label=drum) and (label=drum) and {}))"
+    deepest = "(" * (MAX_DEPTH - 2) + "label=drum" + ")" * (MAX_DEPTH - 2)
+    assert parse_where(at_two.format(deepest)).parts[0] == DRUM
+    assert f"more than {MAX_DEPTH} deep" in fault(at_two.format(f"({deepest})"))
+
+
+def test_only_patterns_of_paths_count_as_such():
+    for text in ("label='*'", "path=/footage/one.mp4"):
+        assert len(parse_where(" or ".join([text] * (MAX_PATTERNS + 1))).parts) == MAX_PATTERNS + 1
+    assert f"or {MAX_PATTERNS} patterns of paths" in fault(" or ".join(["path=/*"] * (MAX_PATTERNS + 1)))
+
+
+def test_yes_and_no_are_read_however_they_are_written():
+    assert [parse_where(f"sound={text}").value for text in ("yes", "YES", "no", "No")] == [True, True, False, False]
+
+
+def test_a_path_may_be_a_url_and_have_names_as_long_as_disks_take():
+    assert parse_where("path='s3://bucket/one.mp4'").value == "s3://bucket/one.mp4"
+    longest = "/" + "x" * 255
+    assert parse_where(f"path={longest}{longest}").value == longest * 2
+    assert "at most 255 bytes" in fault(f"path=/{'x' * 256}")
+
+
+def test_minutes_after_an_hour_end_at_59():
+    assert parse_where("duration>1:59:00").value == Range(7_140_000_000, 7_140_000_001)
+    assert "a duration is written" in fault("duration>1:60:00").lower()
+
+
 def test_what_is_not_a_filter_cannot_be_made():
     with pytest.raises(ValueError, match="at least two"):
         AllOf((DRUM,))

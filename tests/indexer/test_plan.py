@@ -28,6 +28,15 @@ def test_where_no_keyframe_decodes_everything_is_tried_from_the_start():
     assert fill_times([6 * S], 6 * S) == [0, 2 * S, 4 * S]
 
 
+def test_a_first_keyframe_that_is_late_by_no_more_than_the_limit_stands_for_the_start():
+    assert fill_times([2_100_000, 6_100_000], 6_100_000) == [4_100_000]
+    assert fill_times([2 * S, 6 * S], 6 * S) == [4 * S]
+
+
+def test_a_stretch_at_the_start_is_divided_from_zero_on():
+    assert fill_times([5 * S], 5 * S) == [0, 1_666_666, 3_333_333]
+
+
 def test_an_unknown_end_is_no_gap():
     assert fill_times([0, 1 * S], 0) == []
 

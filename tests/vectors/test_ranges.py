@@ -35,6 +35,12 @@ def test_a_range_ends_before_its_last_and_none_of_it_is_left_out():
     assert ranges.num_rows == 3
 
 
+def test_ranges_that_touch_are_one_stretch_of_rows():
+    ranges = Ranges(as_ids([0, 2]), as_ids([2, 4]))
+    assert ranges.mask(5).tolist() == [True, True, True, True, False]
+    assert ranges.rows().tolist() == [0, 1, 2, 3]
+
+
 def test_no_ranges_are_no_rows():
     nothing = Ranges(as_ids([]), as_ids([]))
     assert (nothing.num_rows, nothing.rows().tolist(), nothing.mask(2).tolist()) == (0, [], [False, False])
