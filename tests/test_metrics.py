@@ -226,6 +226,12 @@ def test_avc_accuracy_counts_both_kinds_of_error():
     assert avc_accuracy(scores, np.array([True, False, False, False]), threshold=1.0) == 1.0
 
 
+def test_no_queries_have_no_chance_and_that_is_no_error():
+    none = np.zeros(0, np.int64)
+    assert expected_average_precision(none, none).shape == (0,)
+    assert expected_reciprocal_rank(none, none).shape == (0,)
+
+
 def test_a_score_at_the_threshold_does_not_say_that_a_pair_corresponds():
     assert avc_accuracy(np.array([1.0]), np.array([True]), threshold=1.0) == 0.0
     assert avc_accuracy(np.array([1.0]), np.array([False]), threshold=1.0) == 1.0

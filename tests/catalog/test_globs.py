@@ -67,6 +67,13 @@ def test_a_pattern_of_urls_begins_where_its_url_does():
     assert not found.matches("deep/one.mp4")
 
 
+def test_a_slash_at_the_end_means_all_below():
+    found = read_glob("/footage/deep/")
+    assert found.folder == Path("/footage/deep")
+    assert found.matches("one.mp4")
+    assert found.matches("er/one.mp4")
+
+
 def test_a_dot_in_the_middle_of_a_pattern_means_nothing():
     assert read_glob("/a*/./b").names == read_glob("/a*/b").names
 

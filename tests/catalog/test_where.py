@@ -228,6 +228,25 @@ def test_minutes_after_an_hour_end_at_59():
     assert "a duration is written" in fault("duration>1:60:00").lower()
 
 
+def test_a_condition_is_written_as_people_write_one():
+    assert str(AllOf((DRUM, LONG))) == "label=drum and duration>=10"
+    assert str(AnyOf((DRUM, AllOf((LONG, DRUM))))) == "label=drum or duration>=10 and label=drum"
+    assert str(AllOf((DRUM, AnyOf((LONG, DRUM))))) == "label=drum and (duration>=10 or label=drum)"
+
+
+def test_a_fault_has_whole_sentences():
+    assert fault("(label=drum").startswith(
+        "The filter cannot be understood at character 1: this parenthesis is not closed."
+    )
+    assert "A date is written 2024-05-01, 2024-05-01T10:30 or 2024-05-01T10:30:00+02:00." in fault("date>soon")
+    assert "A resolution is written 480p, 720p, 1080p, 4k, or as the pixels" in fault("resolution>high")
+    assert "A path holds no half characters." in fault("path='/\udcff\ud800'")
+
+
+def test_a_microsecond_is_told_from_the_next():
+    assert parse_where("date>=2024-05-01T10:30:00.123457Z").value.low == 1_714_559_400_123_457_000
+
+
 def test_what_is_not_a_filter_cannot_be_made():
     with pytest.raises(ValueError, match="at least two"):
         AllOf((DRUM,))

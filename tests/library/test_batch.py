@@ -107,3 +107,10 @@ def test_a_batch_names_the_rows_and_media_that_do_not_belong():
         Batch(media=(media_of(1, "a"),), rows={Modality.AUDIO: rows_of(5, 1, 2)})
     with pytest.raises(ValueError, match="a media id stands in the batch twice"):
         Batch(media=(media_of(1, "a"), media_of(1, "b")))
+
+
+def test_a_batch_without_an_encoder_has_dealt_with_nothing():
+    batch = Batch(media=(media_of(10, "a"),), rows={}, files=(file_of("one", 10),), labels={})
+    settled = settle(batch, known={}, covered=set())
+    assert [one.id for one in settled.media] == [10]
+    assert settled.covered == ()
