@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def doctor(library: LibraryOption = None, as_json: JsonOption = False) -> None:
-    """Tell what works on this machine, and what to install for the rest.
+    """Tell what works on this machine, and what is missing.
 
     Looks at Python and the packages, ffmpeg and its codecs, the GPU with the builds of torch and faiss, folders,
     room and extras. The exit code is 1 where something that is needed does not work.
