@@ -84,7 +84,8 @@ class Originals:
             with os.fdopen(os.dup(descriptor), "wb") as file:
                 fetch(path, version, file, still)
             os.utime(descriptor, ns=(time.time_ns(), _storable(version)))
-            aside.replace(copy)
+            with self._room():  # whoever counts what lies there sees it under one of its names
+                aside.replace(copy)
             fcntl.flock(descriptor, fcntl.LOCK_SH)
             is_whole = True
             return descriptor
@@ -107,21 +108,28 @@ class Originals:
             time.sleep(_LOOK_EVERY_S)
 
     def _try_to_take(self, path: Path, num_bytes: int, descriptor: int) -> bool:
-        lock = os.open(self.folder / _ROOM_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if self._make_room(num_bytes) > self.most_bytes:
-                return False
-            if num_bytes:
-                os.posix_fallocate(descriptor, 0, num_bytes)
+            with self._room():
+                if self._make_room(num_bytes) > self.most_bytes:
+                    return False
+                if num_bytes:
+                    os.posix_fallocate(descriptor, 0, num_bytes)
         except OSError as error:
             if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
                 raise
             told = f"takes {_gb(num_bytes)}, which do not fit onto the disk of {self.folder}"
             raise MediaError(f"{address(path)}: {told}.", hint=_ROOM_HINT) from error
+        return True
+
+    @contextmanager
+    def _room(self) -> Iterator[None]:
+        """Nobody else takes room, or gives a file its name."""
+        lock = os.open(self.folder / _ROOM_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
         finally:
             os.close(lock)
-        return True
 
     def _make_room(self, num_bytes: int) -> int:
         """Remove what nobody holds until so many bytes fit; how many are taken with them then.

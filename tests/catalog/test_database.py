@@ -39,7 +39,7 @@ def test_a_missing_driver_says_what_to_install(tmp_path, monkeypatch):
     import sys
 
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    with pytest.raises(LibraryError, match=r"psycopg\. Install it with `python -m pip install"):
+    with pytest.raises(LibraryError, match=r"psycopg, which is not installed\. Run `python -m pip install"):
         find_database("postgresql://host/films", tmp_path).engine()
 
 

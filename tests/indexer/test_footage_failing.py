@@ -1,5 +1,6 @@
 """What goes wrong between a store and this machine: one sentence each, nothing half done, the next run goes on."""
 
+import fcntl
 import re
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from avsearch.errors import LibraryError, MediaError, StorageError
 from avsearch.remote import Originals, Version, list_objects
 from avsearch.remote import footage as footage_module
+from avsearch.remote.copies import files_in
 from indexer import fetching
 from indexer.build import index
 from indexer.index_job import IndexJob
@@ -152,7 +154,10 @@ class Objects:
 
 
 def sizes(folder):
-    return sum(path.stat().st_size for path in folder.iterdir())
+    """Of all copies at one instant: meanwhile none is begun and none gets its name."""
+    with (folder / "room.lock").open("rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return sum(status.st_size for _, status in files_in(folder))
 
 
 def test_copies_that_last_stay_within_the_limit_and_the_least_used_go_first(cache):

@@ -123,7 +123,7 @@ def test_files_are_taken_out_by_url_and_by_pattern(indexed, filled):
     assert gone == {"deep/sound.wav", "silence.wav", "one.mp4"}
     assert run(filled, indexed).num_removed == 3
     code, printed, _ = here("library", "remove", f"{filled.url}/still.png", "--library", indexed, "--json")
-    assert (code, json.loads(printed)["num_files"]) == (0, 1)
+    assert (code, json.loads(printed)["files"]) == (0, 1)
 
 
 def test_a_moved_bucket_is_followed_without_reading_anything(indexed, filled, disk, object_store):
@@ -135,7 +135,7 @@ def test_a_moved_bucket_is_followed_without_reading_anything(indexed, filled, di
     code, printed, told = here("library", "relink", filled.url, moved.url, "--library", indexed, "--json")
     assert code == 0, told
     assert json.loads(printed)["root"] == moved.url
-    assert json.loads(printed)["num_there"] == 6
+    assert json.loads(printed)["there"] == 6
     assert run(moved, indexed).num_unchanged == 6
     assert moved.fetched() == []
 
