@@ -32,6 +32,7 @@ QUEUED_BATCHES = 16  # read ahead; of 16 seconds of sound each, 50 MB
 HELD_PIECES = 256  # of one modality, while the encoder is being loaded;
 HELD_BYTES = 50_000_000  # or as many as these hold, if that is fewer
 _LOOK_EVERY_S = 0.2  # whether the run has ended
+_GOES_HOME_S = 10.0  # in which an encoder's thread ends once it has: a batch, or loading the encoder
 
 
 class MomentEncoder(Protocol):
@@ -86,6 +87,7 @@ class Pipeline:
         self._batches: queue.Queue[list[_Waiting]] = queue.Queue(QUEUED_BATCHES)
         self._done: queue.SimpleQueue[ReadFile | BaseException] = queue.SimpleQueue()
         self._encoder: Future[MomentEncoder] | None = None
+        self._encoding: list[threading.Thread] = []
         self.embed_cpu_s = 0.0
 
     def run(self, files: Sequence[FoundFile]) -> Generator[ReadFile]:
@@ -104,6 +106,8 @@ class Pipeline:
             finally:
                 self._quit.set()
                 readers.shutdown(cancel_futures=True)
+                for thread in self._encoding:  # one that is inside torch when the process ends aborts it
+                    thread.join(_GOES_HOME_S)
 
     def _read(self, file: FoundFile) -> None:
         """Read one file to its end, or to what keeps it from there."""
@@ -159,7 +163,9 @@ class Pipeline:
         if self._encoder is None:
             self._encoder = Future()
             for number in range(num_cores()):
-                threading.Thread(target=self._encode, args=(self._encoder, number), daemon=True).start()
+                thread = threading.Thread(target=self._encode, args=(self._encoder, number), daemon=True)
+                self._encoding.append(thread)
+                thread.start()
         return self._encoder
 
     def _await(self, encoder: Future[MomentEncoder]) -> MomentEncoder:
