@@ -106,8 +106,7 @@ class Pipeline:
             finally:
                 self._quit.set()
                 readers.shutdown(cancel_futures=True)
-                for thread in self._encoding:  # one that is inside torch when the process ends aborts it
-                    thread.join(_GOES_HOME_S)
+                self._end_encoding()
 
     def _read(self, file: FoundFile) -> None:
         """Read one file to its end, or to what keeps it from there."""
@@ -163,7 +162,8 @@ class Pipeline:
         if self._encoder is None:
             self._encoder = Future()
             for number in range(num_cores()):
-                thread = threading.Thread(target=self._encode, args=(self._encoder, number), daemon=True)
+                given = (self._encoder, number)
+                thread = threading.Thread(target=self._encode, args=given, name=f"encode_{number}", daemon=True)
                 self._encoding.append(thread)
                 thread.start()
         return self._encoder
@@ -209,14 +209,21 @@ class Pipeline:
             if number >= loaded.num_at_once:
                 return
             loaded.work_alone()
-            while not self._quit.is_set():
-                with suppress(queue.Empty):
-                    self._encode_batch(loaded, self._batches.get(timeout=_LOOK_EVERY_S))
+            while (batch := self._batches.get()) and not self._quit.is_set():
+                self._encode_batch(loaded, batch)
         except _Stopped:
             return
         except BaseException as error:  # noqa: BLE001  (it must not vanish in a thread)
             self._done.put(error)
             self._quit.set()
+
+    def _end_encoding(self) -> None:
+        """Wait for the encoders' threads: one that is inside torch when the process ends aborts it."""
+        for _ in self._encoding:
+            with suppress(queue.Full):  # then none of them waits for a batch
+                self._batches.put_nowait([])
+        for thread in self._encoding:
+            thread.join(_GOES_HOME_S)
 
     def _encode_batch(self, encoder: MomentEncoder, batch: Sequence[_Waiting]) -> None:
         began = time.thread_time()

@@ -1,5 +1,6 @@
 import shutil
 import sqlite3
+import threading
 
 import numpy as np
 import pytest
@@ -46,6 +47,18 @@ def test_everything_below_a_folder_gets_its_moments(footage, weights, tmp_path):
     assert sounds["one.mp4"] == [0, second, 2 * second]
     assert set(sounds) == {"one.mp4", "two.mov", "sound.wav"}
     assert verify(open_library(tmp_path / "lib")) == []
+
+
+def test_no_encoder_is_at_work_once_a_run_has_ended(footage, weights, tmp_path):
+    """A process that ends while a thread is inside torch aborts."""
+    at_work = []
+
+    def note(_event):
+        at_work.extend(it for it in threading.enumerate() if it.name.startswith("encode_"))
+
+    run(footage, tmp_path / "lib", model=weights, tell=note)
+    assert at_work
+    assert [it.name for it in at_work if it.is_alive()] == []
 
 
 def test_a_second_run_reads_nothing_again(footage, weights, tmp_path, monkeypatch):
