@@ -10,6 +10,7 @@ from functools import partial
 
 from avsearch.errors import EngineError, LibraryError, UsageError
 from avsearch.library.copies import copied_of, fingerprint_of, names_of
+from avsearch.library.layout import made_folder
 from avsearch.library.lock import write_lock
 from avsearch.library.store import Library, View
 from avsearch.moments import Modality, Progress
@@ -177,14 +178,7 @@ def _engine(library: Library, uri: str | None) -> Engine:
 @contextmanager
 def _alone(library: Library) -> Iterator[None]:
     """Hold the right to move a library; its writers are not held up."""
-    directory = library.layout.milvus
-    try:
-        directory.mkdir(exist_ok=True)
-    except OSError as error:
-        raise LibraryError(
-            f"{directory}: cannot be made ({error.strerror}).", hint="Check free space and permissions."
-        ) from error
-    with write_lock(directory):
+    with write_lock(made_folder(library.layout.milvus)):
         yield
 
 

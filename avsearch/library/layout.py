@@ -111,3 +111,18 @@ def write_layout(layout: Layout) -> None:
     """
     fields = {"format_version": FORMAT_VERSION, **asdict(layout.config)}
     write_durably(layout.directory / CONFIG_NAME, [json.dumps(fields, indent=2).encode() + b"\n"])
+
+
+def made_folder(path: Path, *, parents: bool = False) -> Path:
+    """The folder, which is made where it is not there; with the folders around it if that is wished.
+
+    Raises:
+        LibraryError: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=parents, exist_ok=True)
+    except OSError as error:
+        raise LibraryError(
+            f"{path}: cannot be made ({error.strerror}).", hint="Check free space and permissions."
+        ) from error
+    return path

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from avsearch.errors import LibraryError, UsageError
+from avsearch.library.layout import made_folder
 from avsearch.library.lock import write_lock
 from avsearch.library.store import Library, View, segment_file
 from avsearch.moments import Modality, Progress
@@ -52,7 +52,7 @@ def optimize(
     view = library.view(*Modality)
     if view.snapshot.encoder is None or not view.snapshot.segments:
         raise LibraryError(f"{library.directory}: nothing has been indexed.", hint="Run `avsearch index FOLDER`.")
-    directory = _folder(library)
+    directory = made_folder(library.layout.ann)
     done: dict[Modality, Optimized] = {}
     with write_lock(directory):
         for modality in Modality:
@@ -65,22 +65,6 @@ def optimize(
                 record = publish(directory, chosen.choice.structure, _record(view, modality, chosen.choice))
             done[modality] = Optimized(record, chosen.tried)
     return done
-
-
-def _folder(library: Library) -> Path:
-    """Where structures lie; it is made where it is not there.
-
-    Raises:
-        LibraryError: it cannot be made.
-    """
-    directory = library.layout.ann
-    try:
-        directory.mkdir(exist_ok=True)
-    except OSError as error:
-        raise LibraryError(
-            f"{directory}: cannot be made ({error.strerror}).", hint="Check free space and permissions."
-        ) from error
-    return directory
 
 
 def _record(view: View, modality: Modality, choice: Choice) -> AnnRecord:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from avsearch.catalog import EncoderRecord, MediaFilter, MediaRecord
 from avsearch.errors import LibraryError
+from avsearch.library.layout import made_folder
 from avsearch.library.store import Library, View
 from avsearch.moments import SECOND_US, Modality, Moment, Progress
 from avsearch.remote import address
@@ -58,7 +59,7 @@ def export(library: Library, out: Path, *, wanted: MediaFilter, progress: Progre
         raise LibraryError(f"{library.directory}: nothing has been indexed.", hint="Run `avsearch index FOLDER`.")
     media_ids = np.intersect1d(library.catalog.select_media(wanted), view.snapshot.live_media_ids)
     moments, media = out / "moments.parquet", out / "media.parquet"
-    _make_folder(out)
+    made_folder(out, parents=True)
     with written_aside(media) as media_file, written_aside(moments) as moments_file:
         chosen = _write_media(media_file, library, media_ids, view.snapshot.encoder)
         num_moments = _write_moments(moments_file, view, chosen, view.snapshot.encoder, progress)
@@ -73,15 +74,6 @@ def _import_parquet() -> tuple[Any, Any]:
     except ModuleNotFoundError as error:
         raise LibraryError("Exporting needs pyarrow, which is not installed.", hint=_INSTALL_HINT) from error
     return pyarrow, pyarrow.parquet
-
-
-def _make_folder(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise LibraryError(
-            f"{out}: cannot be made ({error.strerror}).", hint="Check free space and permissions."
-        ) from error
 
 
 def _write_media(file: BinaryIO, library: Library, media_ids: NDArray[np.int64], encoder: EncoderRecord) -> _Chosen:
