@@ -14,6 +14,11 @@
 `ValueError` and `assert` are for programmers. A bad file among many is a value, `moments.Failed`.
 """
 
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeVar
+
 
 class AvsearchError(Exception):
     """Something a person can act on.
@@ -72,6 +77,9 @@ class EngineError(LibraryError):
     """A Milvus server does not answer, or refuses; it holds only copies, so that nothing is lost by that."""
 
 
+E = TypeVar("E", bound=AvsearchError)
+
+
 def words_of(error: Exception, attribute: str) -> str:
     """What an error says, on one line and without a full stop; its kind where it says nothing.
 
@@ -81,3 +89,14 @@ def words_of(error: Exception, attribute: str) -> str:
     """
     text = getattr(error, attribute, None) or str(error)
     return " ".join(str(text).split()).rstrip(".") or type(error).__name__
+
+
+def unwritable(kind: type[E], path: Path, reason: str | None) -> E:
+    """The error of a file or folder that cannot be written.
+
+    Args:
+        kind: of error.
+        path: what is not there now.
+        reason: the system's.
+    """
+    return kind(f"{path}: cannot be written ({reason}).", hint="Check free space and permissions.")

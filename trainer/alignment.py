@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from avsearch.errors import TrainingError, UsageError, WeightsError
+from avsearch.errors import TrainingError, UsageError, WeightsError, unwritable
 from avsearch.manifest import read_manifest
 from avsearch.models.aligned import ARCHITECTURE, AlignedNetwork, Projection, joined_front_end
 from avsearch.models.header import Part, WeightsHeader
@@ -135,9 +135,7 @@ def _refuse_taken_file(out: Path) -> None:
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise TrainingError(
-            f"{out}: cannot be written ({error.strerror}).", hint="Check free space and permissions."
-        ) from error
+        raise unwritable(TrainingError, out, error.strerror) from error
     if not out.exists():
         return
     if out.is_dir():

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from avsearch.device import choose_device
-from avsearch.errors import TrainingError, WeightsError
+from avsearch.errors import TrainingError, WeightsError, unwritable
 from avsearch.models.header import WeightsHeader
 from avsearch.models.network import Network
 from avsearch.models.networks import save_network
@@ -147,9 +147,7 @@ def _refuse_taken_folder(job: TrainJob) -> None:
     try:
         job.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise TrainingError(
-            f"{job.out}: cannot be written ({error.strerror}).", hint="Check free space and permissions."
-        ) from error
+        raise unwritable(TrainingError, job.out, error.strerror) from error
 
 
 def _steps(course: _Course, state: dict[str, Any], progress: Progress) -> dict[str, Any]:

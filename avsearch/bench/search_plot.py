@@ -7,7 +7,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from avsearch.bench.search_result import SearchBenchmark
-from avsearch.errors import AvsearchError
+from avsearch.errors import AvsearchError, unwritable
 
 
 def plot(result: SearchBenchmark, path: Path) -> None:
@@ -33,8 +33,6 @@ def plot(result: SearchBenchmark, path: Path) -> None:
     try:
         drawing.savefig(path, dpi=120)
     except OSError as error:
-        raise AvsearchError(
-            f"{path}: cannot be written ({error.strerror}).", hint="Check free space and permissions."
-        ) from error
+        raise unwritable(AvsearchError, path, error.strerror) from error
     except ValueError as error:
         raise AvsearchError(f"{path}: is no picture ({error}).", hint="Name a .png file.") from error

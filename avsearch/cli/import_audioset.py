@@ -10,7 +10,7 @@ import typer
 
 from avsearch.cli.options import JsonOption
 from avsearch.cli.output import counted, failure_record, list_failures, print_json, print_path, say
-from avsearch.errors import ManifestError
+from avsearch.errors import ManifestError, unwritable
 
 Segments = Annotated[
     Path, typer.Argument(help="A list of segments, such as eval_segments.csv.", metavar="CSV", show_default=False)
@@ -87,8 +87,6 @@ def _write(out: Path, columns: Sequence[str], rows: Iterable[Mapping[str, str]])
     try:
         write_manifest(out, columns, rows)
     except OSError as error:
-        raise ManifestError(
-            f"{out}: cannot be written ({error.strerror}).", hint="Check free space and permissions."
-        ) from error
+        raise unwritable(ManifestError, out, error.strerror) from error
     except UnicodeError as error:
         raise ManifestError(f"{out}: cannot hold all names ({error}).", hint="Rename the clips.") from error

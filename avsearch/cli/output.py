@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from avsearch.errors import AvsearchError
+from avsearch.errors import AvsearchError, unwritable
 from avsearch.moments import Failed, Progress
 from avsearch.remote import address
 
@@ -45,9 +45,7 @@ def write_json(path: Path, record: Mapping[str, Any]) -> None:
     try:
         path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
-        raise AvsearchError(
-            f"{path}: cannot be written ({error.strerror}).", hint="Check free space and permissions."
-        ) from error
+        raise unwritable(AvsearchError, path, error.strerror) from error
 
 
 def print_line(text: str) -> None:

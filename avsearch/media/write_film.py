@@ -18,7 +18,7 @@ import ffmpeg
 import numpy as np
 from numpy.typing import NDArray
 
-from avsearch.errors import MediaError
+from avsearch.errors import MediaError, unwritable
 from avsearch.media import safety
 from avsearch.media.runner import STALL_S, Running, running
 from avsearch.media.sound import resampled
@@ -61,7 +61,7 @@ def written_film(
     try:
         folder = tempfile.TemporaryDirectory(dir=path.parent, prefix=ASIDE_PREFIX)
     except OSError as error:
-        raise _unwritable(path, error.strerror or str(error)) from error
+        raise unwritable(MediaError, path, error.strerror or str(error)) from error
     with folder as name:
         aside = Path(name) / "film.mp4"
         argv = _command(aside, sound, size=size, rate=rate)
@@ -70,7 +70,7 @@ def written_film(
         try:
             aside.replace(path)
         except OSError as error:
-            raise _unwritable(path, error.strerror or str(error)) from error
+            raise unwritable(MediaError, path, error.strerror or str(error)) from error
 
 
 class _EndedError(Exception):
@@ -127,13 +127,9 @@ def _explained(path: Path, aside: Path) -> Iterator[None]:
         yield
     except MediaError as error:
         if full in error.message:
-            raise _unwritable(path, full) from error
+            raise unwritable(MediaError, path, full) from error
         message = error.message.replace(safety.file_url(aside), "the film").replace(str(aside), "the film")
         raise MediaError(message, hint=error.hint) from error
-
-
-def _unwritable(path: Path, reason: str) -> MediaError:
-    return MediaError(f"{path}: cannot be written ({reason}).", hint="Check free space and permissions.")
 
 
 def _command(film: Path, sound: FilmSound, *, size: tuple[int, int], rate: Fraction) -> list[str]:

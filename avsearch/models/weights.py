@@ -18,7 +18,7 @@ import xxhash
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from avsearch.errors import WeightsError
+from avsearch.errors import WeightsError, unwritable
 from avsearch.front_end import parse_front_end
 from avsearch.models.header import Part, WeightsHeader
 from avsearch.moments import Modality
@@ -84,9 +84,7 @@ def save_weights(path: Path, tensors: Mapping[str, np.ndarray], header: WeightsH
         aside.write_bytes(save(contiguous, metadata={_HEADER_KEY: json.dumps(fields, sort_keys=True)}))
         aside.replace(path)
     except OSError as error:
-        raise WeightsError(
-            f"{path}: cannot be written ({error.strerror}).", hint="Check free space and permissions."
-        ) from error
+        raise unwritable(WeightsError, path, error.strerror) from error
     finally:
         aside.unlink(missing_ok=True)
     return read_header(path)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
-from avsearch.errors import LibraryError
+from avsearch.errors import LibraryError, unwritable
 
 ASIDE_SUFFIX = ".partial"
 _COPY_BYTES = 1 << 20
@@ -59,9 +59,7 @@ def written_aside(path: Path, *, under: str = "") -> Iterator[BinaryIO]:
     except BaseException as error:
         aside.unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise LibraryError(
-                f"{path}: cannot be written ({error.strerror}).", hint="Check free space and permissions."
-            ) from error
+            raise unwritable(LibraryError, path, error.strerror) from error
         raise
 
 

@@ -15,7 +15,8 @@ from typer.main import get_command
 from avsearch.cli import app
 from avsearch.cli.options import HOW, OUTPUT, WORKS_ON
 from avsearch.cli.reference import walk
-from avsearch.errors import AvsearchError
+from avsearch.errors import AvsearchError, LibraryError, unwritable
+from avsearch.library.layout import made_folder
 from tests.cli.command import here, objects
 
 ROOT = Path(__file__).parents[2]
@@ -130,8 +131,6 @@ def test_a_server_and_an_upgrade_tell_as_json_too(own_library, monkeypatch):
 
 
 ONE_CAUSE = {  # how a message ends -> what its hint says
-    "cannot be written ({error.strerror}).": "'Check free space and permissions.'",
-    "cannot be made ({error.strerror}).": "'Check free space and permissions.'",
     "nothing has been indexed.": "'Run `avsearch index FOLDER`.'",
     "there is no such file.": "'Check the path.'",
 }
@@ -144,6 +143,17 @@ def errors_raised():
             if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("Error") and node.args:
                 hints = [ast.unparse(it.value) for it in node.keywords if it.arg == "hint"]
                 yield f"{path.name}:{node.lineno}", ast.unparse(node.args[0]), "".join(hints)
+
+
+def test_what_cannot_be_written_or_made_is_said_in_one_place_with_one_hint(tmp_path):
+    said = [it for it in errors_raised() if re.search(r"\}: cannot be (written|made) \(\{error", it[1])]
+    assert [it[0].partition(":")[0] for it in said] == ["layout.py"]  # `unwritable` says the other
+    (tmp_path / "x").touch()
+    with pytest.raises(LibraryError, match=r"/y: cannot be made \(Not a directory\)\.") as caught:
+        made_folder(tmp_path / "x" / "y")
+    other = unwritable(LibraryError, tmp_path, "no room")
+    assert other.message == f"{tmp_path}: cannot be written (no room)."
+    assert {it.hint for it in (caught.value, other)} == {"Check free space and permissions."}
 
 
 @pytest.mark.parametrize("ending", ONE_CAUSE)

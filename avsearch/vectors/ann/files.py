@@ -15,7 +15,7 @@ from uuid import uuid4
 import numpy as np
 import xxhash
 
-from avsearch.errors import LibraryError
+from avsearch.errors import LibraryError, unwritable
 from avsearch.moments import Modality
 from avsearch.vectors.ann.approximate import GONE, Approximate, Held
 from avsearch.vectors.ann.record import OPTIMIZE_HINT, AnnRecord, read_record, record_path, write_record
@@ -50,9 +50,7 @@ def publish(directory: Path, structure: Structure, record: AnnRecord) -> AnnReco
         aside.replace(path)
         sync_directory(directory)
     except OSError as error:
-        raise LibraryError(
-            f"{path}: cannot be written ({error.strerror}).", hint="Check free space and permissions."
-        ) from error
+        raise unwritable(LibraryError, path, error.strerror) from error
     finally:
         aside.unlink(missing_ok=True)
     write_record(directory, written)
