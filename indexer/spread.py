@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from avsearch.cluster.actors import Placed, WorkerLost
+from avsearch.cluster.actors import NodeGone, Placed, WorkerLost
 from avsearch.cluster.cluster import NUM_RETRIES, Cluster, Node
 from avsearch.errors import ClusterError, MediaError, StorageError, UsageError
 from avsearch.media import require_file
@@ -101,9 +101,11 @@ def spread(cluster: Cluster, weights: Path, device: str, folders: Sequence[Path]
         UsageError: there is no such device.
         ClusterError: a node cannot see the footage, lacks what reading needs, or has no avsearch.
     """
-    nodes = cluster.nodes()
-    for node in nodes:
-        _look_at(cluster, node, folders)
+    nodes = [node for node in cluster.nodes() if _is_able(cluster, node, folders)]
+    if not nodes:
+        raise ClusterError(
+            "All nodes of the cluster are gone.", hint="Run the same command again when they are back."
+        )
     data = cluster.share(weights.read_bytes())
     on = _device(device, nodes)
     seats = [(it.node_id or "", cluster.place(NodeEncoder, on, where=it)) for it in _places(nodes, on)]
@@ -112,12 +114,16 @@ def spread(cluster: Cluster, weights: Path, device: str, folders: Sequence[Path]
     return Spread(cluster, Encoders(seats, data), sum(node.num_cpus + AHEAD for node in nodes))
 
 
-def _look_at(cluster: Cluster, node: Node, folders: Sequence[Path]) -> None:
+def _is_able(cluster: Cluster, node: Node, folders: Sequence[Path]) -> bool:
+    """Whether a node can do its part; one that is gone meanwhile does none."""
     try:
-        cluster.run(look_around, folders, on=node)
+        cluster.run_on(node, look_around, folders)
+    except NodeGone:
+        return False
     except ClusterError as error:
         cluster.require()
         raise ClusterError(f"{node.address}: {error.message}", hint=error.hint) from error
+    return True
 
 
 def _device(name: str, nodes: Sequence[Node]) -> str:

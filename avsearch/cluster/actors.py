@@ -20,6 +20,10 @@ class WorkerLost(ClusterError):  # noqa: N818
     """The process that a function ran in died, each time that it was tried."""
 
 
+class NodeGone(ClusterError):  # noqa: N818
+    """The node that a call was for is not there."""
+
+
 class ActorLost(ClusterError):  # noqa: N818
     """An object on a node is not there: its process or node died.
 
@@ -95,6 +99,7 @@ def fetched(reference: Any) -> Any:  # noqa: ANN401
 
     Raises:
         WorkerLost, ActorLost: whoever was to do it died.
+        NodeGone: where it was to be done is not there.
         ClusterError: Ray could not do it.
         Exception: what was called raised it.
     """
@@ -112,6 +117,8 @@ def fetched(reference: Any) -> Any:  # noqa: ANN401
         raise ActorLost("A node of the cluster is gone, and with it an answer.", hint=_LOGS_HINT) from error
     except (exceptions.WorkerCrashedError, exceptions.NodeDiedError, exceptions.OutOfMemoryError) as error:
         raise WorkerLost("A process of the cluster ended unexpectedly.", hint=_LOGS_HINT) from error
+    except exceptions.TaskUnschedulableError as error:  # so far as this machine knows
+        raise NodeGone("The node is gone.", hint=_LOGS_HINT) from error
     except exceptions.RayError as error:
         raise ClusterError(f"The cluster failed ({last_line(error)}).", hint=_LOGS_HINT) from error
 

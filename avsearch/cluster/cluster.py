@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,17 +13,20 @@ from typing import Any, TypeVar
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from avsearch.cluster.actors import LOOK_EVERY_S, Actor, Placed, Shared, fetched
+from avsearch.cluster.actors import LOOK_EVERY_S, Actor, NodeGone, Placed, Shared, WorkerLost, fetched
 from avsearch.cluster.address import answers_at
 from avsearch.errors import ClusterError
+from avsearch.patience import patiently
 
 NUM_RETRIES = 3  # of a call whose process or node died
 _WATCH_EVERY_S = 2.0
 _MISSED_LOOKS = 3  # one after the other, before the cluster counts as lost
 _LOOKS_WITHOUT_NODES = 30  # likewise: nodes may be on their way
+_NODE_WAITS_S = (0.5, 1, 2, 4, 8)  # for a node that has come and is not known everywhere, or whose end is not
 _LOST_HINT = "What was finished is kept; run the same command again when the cluster is back."
 
 T = TypeVar("T")
+_LOG = logging.getLogger("avsearch")
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,8 @@ class Cluster:
         self._address = address
         self._lost = ""
         self._ended = threading.Event()
-        threading.Thread(target=self._watch, name="ray-watch", daemon=True).start()
+        for watch in (self._watch_head, self._watch_nodes):
+            threading.Thread(target=watch, name="ray-watch", daemon=True).start()
 
     def nodes(self) -> list[Node]:
         """The nodes that are there and work, in the order of their addresses.
@@ -65,37 +70,40 @@ class Cluster:
             )
         return working
 
-    def run(
-        self,
-        function: Callable[..., T],
-        *given: object,
-        meanwhile: Callable[[], None] | None = None,
-        on: Node | None = None,
-    ) -> T:
+    def run(self, function: Callable[..., T], *given: object, meanwhile: Callable[[], None] | None = None) -> T:
         """Call a function of a module in a process of the cluster, and wait for what it returns.
 
         Args:
             function: it may run more than once, where a process or a node dies.
             given: its arguments.
             meanwhile: called several times a second; what it raises ends the waiting, and the call.
-            on: a node; then it takes no CPU of its own. None for whichever has a free CPU.
 
         Raises:
             WorkerLost: its process died each time.
             ClusterError: the cluster is lost.
             Exception: what the function raises.
         """
-        options: dict[str, Any] = {"num_cpus": 1}
-        if on is not None:
-            options = {"num_cpus": 0, "scheduling_strategy": NodeAffinitySchedulingStrategy(on.id, soft=False)}
-        reference = _remote(function).options(max_retries=NUM_RETRIES, **options).remote(*given)
+        return self._called(function, given, {"num_cpus": 1}, meanwhile)
+
+    def run_on(self, node: Node, function: Callable[..., T], *given: object) -> T:
+        """Call a function on one node, where it takes no CPU of its own, and wait; otherwise as `run`.
+
+        Raises:
+            NodeGone: the node is no longer there.
+            WorkerLost, ClusterError, Exception: as `run`.
+        """
+        there = NodeAffinitySchedulingStrategy(node.id, soft=False)
+        options = {"num_cpus": 0, "scheduling_strategy": there}
         try:
-            result: T = self.result(reference, meanwhile)
-        except BaseException:
-            with suppress(Exception):  # it may be over, or Ray may be gone
-                ray.cancel(reference)
-            raise
-        return result
+            return patiently(
+                lambda: self._called(function, given, options),
+                _NODE_WAITS_S,
+                lambda error: isinstance(error, NodeGone) and self._is_listed(node),
+            )
+        except WorkerLost as error:
+            if self._is_listed(node):
+                raise
+            raise NodeGone("The node is gone.", hint=_LOST_HINT) from error
 
     def result(self, reference: Any, meanwhile: Callable[[], None] | None = None) -> Any:  # noqa: ANN401
         """Wait for what a call comes to.
@@ -105,10 +113,7 @@ class Cluster:
             ClusterError: the cluster is lost.
             Exception: what `meanwhile` or the call itself raises.
         """
-        while not ray.wait([reference], timeout=LOOK_EVERY_S)[0]:
-            self.require()
-            if meanwhile is not None:
-                meanwhile()
+        self._wait(reference, meanwhile)
         return fetched(reference)
 
     @property
@@ -147,21 +152,55 @@ class Cluster:
         """Watch it no more."""
         self._ended.set()
 
+    def _called(
+        self,
+        function: Callable[..., T],
+        given: tuple[object, ...],
+        options: dict[str, Any],
+        meanwhile: Callable[[], None] | None = None,
+    ) -> T:
+        reference = _remote(function).options(max_retries=NUM_RETRIES, **options).remote(*given)
+        try:
+            self._wait(reference, meanwhile)
+        except BaseException:
+            with suppress(Exception):  # Ray may be gone
+                ray.cancel(reference)  # never when it has ended: Ray may then end this whole process
+            raise
+        result: T = fetched(reference)
+        return result
+
+    def _wait(self, reference: Any, meanwhile: Callable[[], None] | None) -> None:  # noqa: ANN401
+        while not ray.wait([reference], timeout=LOOK_EVERY_S)[0]:
+            self.require()
+            if meanwhile is not None:
+                meanwhile()
+
+    def _is_listed(self, node: Node) -> bool:
+        return any(it.id == node.id for it in self._working())
+
     def _working(self) -> list[Node]:
         listed: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
         nodes = [_node(found) for found in listed if found["Alive"]]
         return sorted((it for it in nodes if it.num_cpus), key=lambda node: (node.address, node.id))
 
-    def _watch(self) -> None:
+    def _watch_head(self) -> None:
         """Look whether the cluster's head answers: Ray itself waits a minute, and then ends the whole program."""
-        answers, num_missed, num_empty = _head(self._address), 0, 0
+        answers, num_missed = _head(self._address), 0
         while not (self._lost or self._ended.wait(_WATCH_EVERY_S)):
             num_missed = 0 if answers() else num_missed + 1
-            num_empty = num_empty + 1 if not num_missed and not self._working() else 0
             if num_missed >= _MISSED_LOOKS:
                 self._lost = "its head does not answer"
-            elif num_empty >= _LOOKS_WITHOUT_NODES:
-                self._lost = "no node is left that has a CPU"
+
+    def _watch_nodes(self) -> None:
+        """Look whether a node is left; where the head goes meanwhile, Ray may keep this waiting for long."""
+        num_empty = 0
+        while not (self._lost or self._ended.wait(_WATCH_EVERY_S)):
+            try:
+                num_empty = 0 if self._working() else num_empty + 1
+            except Exception:  # noqa: BLE001  (of Ray's; the other watch says what it means)
+                _LOG.debug("The nodes of %s cannot be listed.", self._address, exc_info=True)
+            if num_empty >= _LOOKS_WITHOUT_NODES:
+                self._lost = self._lost or "no node is left that has a CPU"
 
 
 def _head(address: str) -> Callable[[], bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
 import signal
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 INSTALL_HINT = "Run `python -m pip install 'avsearch[ray]'`, with the cluster's own version of Ray."
 _START_HINT = "Start one with `ray start --head`, or join one with `ray start --address HOST:6379`."
+_LEAVE_S = 15.0
 _ERRORS_ONLY = 40  # of Python's logging
 _VERSION = re.compile(r"(Ray|Python): (\S+)")
 
@@ -44,8 +46,7 @@ def connected(address: str) -> Iterator[Cluster]:
         yield cluster
     finally:
         cluster.close()
-        with _own_signals():
-            ray.shutdown()
+        _disconnect(ray, cluster)
 
 
 def _load_ray() -> Any:  # noqa: ANN401  (a module)
@@ -71,6 +72,19 @@ def _connect(ray: Any, address: str) -> None:  # noqa: ANN401
     except Exception as error:
         raise _refusal(address, error) from error
     ray._private.worker._worker_logs_enabled = False  # else its messages come to stdout, among the results
+
+
+def _disconnect(ray: Any, cluster: Cluster) -> None:  # noqa: ANN401
+    """Leave the cluster; where it is lost, Ray can wait for it for long, and we do not."""
+    if not cluster.is_lost:
+        with _own_signals():
+            ray.shutdown()
+        return
+    leaving = threading.Thread(target=ray.shutdown, name="ray-leave", daemon=True)
+    leaving.start()
+    leaving.join(_LEAVE_S)
+    if leaving.is_alive():
+        atexit.unregister(ray.shutdown)  # it would wait for the one that is stuck
 
 
 @contextmanager
