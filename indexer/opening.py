@@ -11,8 +11,9 @@ from avsearch.catalog import find_database
 from avsearch.errors import LibraryError
 from avsearch.library import Library, create_library, open_library
 from avsearch.library.layout import CONFIG_NAME, LOCK_NAME
+from avsearch.media.listing import nothing_there
 from avsearch.models.weights import read_usable_header
-from avsearch.remote import address
+from avsearch.remote import address, is_remote
 
 _MADE_WITHIN_S = 10.0
 _LOOK_EVERY_S = 0.05
@@ -42,10 +43,13 @@ def open_or_create(place: Place) -> Library:
 
     Raises:
         LibraryError: it has no encoder and none is given, its catalog is elsewhere, or it cannot be used or made.
+        MediaError: there is no library yet, and nothing at a path.
         WeightsError: the model cannot be used.
     """
     if (place.library / CONFIG_NAME).exists():
         return _open(place)
+    for path in place.paths:
+        _check_is_there(path)  # a library that is new knows nothing of what is gone
     if place.model is None:
         raise _no_encoder(place)
     read_usable_header(place.model)  # a weights file that cannot be used leaves no empty library behind
@@ -55,6 +59,17 @@ def open_or_create(place: Place) -> Library:
         if not _is_made_by_another(place.library):
             raise
     return _open(place)
+
+
+def _check_is_there(path: Path) -> None:
+    if is_remote(path):
+        return
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise nothing_there(path) from error
+    except OSError:
+        return  # it is there, and listed with its reason later
 
 
 def _open(place: Place) -> Library:

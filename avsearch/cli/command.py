@@ -11,6 +11,13 @@ from typer.core import TyperArgument, TyperCommand
 class Command(TyperCommand):
     """As Typer's own, without Python's names of types: `PATH...` instead of `{PATH}...` and `PATH <list[Path]>`."""
 
+    def make_context(self, *args: Any, **extra: Any) -> Any:  # noqa: ANN401
+        try:
+            return super().make_context(*args, **extra)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")  # pydantic's words, not for people
+            raise
+
     def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002  (Typer does not export its types)
         pieces = [written(it) for it in self.params if isinstance(it, TyperArgument)]
         needed = [f"{it.opts[0]} {it.metavar}" for it in self.params if it.required and it.opts[0].startswith("-")]

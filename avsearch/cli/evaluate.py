@@ -211,7 +211,16 @@ def _sources(library: Path | None, models: list[Path] | None, compared: tuple[Pa
         raise UsageError("Give one of --library, --model and --compare.")
     if compared is not None:
         return list(compared)
-    return models or [library_directory(library)]
+    return models or [_library_there(library_directory(library))]
+
+
+def _library_there(directory: Path) -> Path:
+    """A library's folder; what is no folder would be taken for a weights file."""
+    from avsearch.library.layout import read_layout
+
+    if not directory.is_dir():
+        read_layout(directory)
+    return directory
 
 
 def _list_unread(report: Report) -> bool:

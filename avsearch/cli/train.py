@@ -191,7 +191,8 @@ def _run(job: TrainJob, *, as_json: bool) -> None:
         f"Trained {trained.steps} steps. On held-out videos: AVC accuracy {trained.validation.avc_accuracy:.3f}, a "
         f"true pair nearer than a false one in {trained.validation.nearer:.3f} of cases (chance: 0.5 both)."
     )
-    say(f"Next: {shell_line(['avsearch', 'index', 'FOLDER', '--model', str(trained.weights)])}")
+    footage = [str(it) for it in job.paths if it.suffix != ".tar"] or ["FOLDER"]  # tar files are not searched
+    say(f"Next: {shell_line(['avsearch', 'index', *footage, '--model', str(trained.weights)])}")
     if as_json:
         print_json(_record(trained))
     else:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command import avsearch, started
+from tests.cli.command import avsearch, here, started
 from tests.media.clips import make_clip
 from tests.tiny import make_film, tiny_weights
 
@@ -39,6 +39,19 @@ def test_help_names_every_command_and_the_exit_codes():
         name in out
         for name in ("demo", "train", "align", "index", "query", "evaluate", "library", "bench", "Exit codes")
     )
+
+
+@pytest.mark.parametrize("group", ["library", "import", "bench"])
+def test_the_lists_of_commands_cut_no_sentence_off(group):
+    code, out, _ = avsearch(group, "--help", COLUMNS="80")
+    assert code == 0
+    assert [it for it in out.partition("Commands:")[2].splitlines() if it.endswith("...")] == []
+
+
+def test_a_wrong_choice_is_told_in_words_for_people():
+    code, _, errors = here("query", "still.jpg", "--find", "sound")
+    assert code == 2
+    assert "'--find': 'sound' is not one of 'image', 'audio'." in errors
 
 
 def test_the_version_is_that_of_the_package():

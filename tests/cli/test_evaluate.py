@@ -158,3 +158,9 @@ def test_what_contradicts_itself_is_wrong_usage(manifest, weights, made_library,
         code, _, errors, record = evaluate(manifest, tmp_path / "none", *options)
         assert (code, record) == (2, None), errors
         assert message in errors
+
+
+def test_a_library_that_is_not_there_is_not_taken_for_a_weights_file(manifest, tmp_path):
+    code, _, errors, record = evaluate(manifest, tmp_path / "report", "--library", tmp_path / "none")
+    assert (code, record) == (1, None)
+    assert errors.startswith(f"error: {tmp_path / 'none'}: there is no library here.")

@@ -213,3 +213,11 @@ def test_unchanged_files_and_the_status_need_no_torch(films, own_library):
         done = subprocess.run([sys.executable, "-c", code, *words, "--library", own_library], env=environment(),
                               capture_output=True, text=True, check=True)  # fmt: skip
         assert done.stderr.splitlines()[-1] == "set()"
+
+
+@pytest.mark.parametrize("with_model", [False, True])
+def test_a_wrong_path_is_told_first_and_leaves_no_library(with_model, weights, tmp_path):
+    options = ["--model", weights] if with_model else []
+    code, _, errors = here("index", tmp_path / "gone", "--library", tmp_path / "lib", *options)
+    assert (code, errors) == (1, f"error: {tmp_path / 'gone'}: there is no such file or folder.\nCheck the path.\n")
+    assert not (tmp_path / "lib").exists()

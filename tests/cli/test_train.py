@@ -49,7 +49,9 @@ def test_what_a_step_draws_can_be_set(footage, tmp_path):
 def test_a_run_for_some_minutes_goes_on_to_its_own_steps(footage, tmp_path):
     run, cache = tmp_path / "run", tmp_path / "cache"
     given = ("train", footage, "--out", run, "--cache", cache, "--batch-size", 2, "--minutes", 0.01)
-    assert here(*given)[0] == 0
+    code, _, errors = here(*given)
+    assert code == 0
+    assert f"Next: avsearch index {footage} --model {run / 'encoder.safetensors'}\n" in errors
     steps = json.loads((run / "run.json").read_text())["steps"]
     assert here(*given)[0] == 1  # it holds a run
     code, _, errors = here(*given, "--resume")

@@ -1,7 +1,10 @@
+import re
 from dataclasses import FrozenInstanceError, replace
+from pathlib import Path
 
 import pytest
 
+from avsearch.cli.options import RECIPES as TOLD
 from avsearch.errors import UsageError
 from avsearch.front_end import PAPER_FRONT_END, SMALL_FRONT_END
 from avsearch.models.weights import ARCHITECTURES
@@ -34,6 +37,13 @@ def test_each_recipe_is_of_its_name_and_of_a_network_that_there_is(name, size):
     assert config.architecture in ARCHITECTURES
     contrasts = config.objective is Objective.INFO_NCE
     assert contrasts is name.endswith("-nce")
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_each_recipe_stands_in_the_help_and_on_the_page_of_training(name):
+    page = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+    assert re.search(rf"\b{name}(?![\w-])", TOLD)
+    assert f"\n| `{name}` | " in page
 
 
 def test_both_recipes_train_the_same_network():

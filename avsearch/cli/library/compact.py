@@ -9,7 +9,7 @@ from avsearch.cli.output import print_json, say, shown_progress, size_of
 
 
 def compact(library: LibraryOption = None, as_json: JsonOption = False) -> None:
-    """Give back the room of what was removed; merge small segments.
+    """Give back the room of what was removed; merge segments.
 
     Searches go on meanwhile. The vectors of what was removed are gone for good then.
 

@@ -27,7 +27,7 @@ Local = Annotated[
 def engine(
     milvus: Milvus = None, local: Local = False, library: LibraryOption = None, as_json: JsonOption = False
 ) -> None:
-    """Search in a Milvus server, or in the library's own files again.
+    """Search in Milvus, or in the library's own files again.
 
     The vectors are copied into collections of the server, and queries ask there from then on; the library keeps
     everything, so that a query whose server does not answer is answered exactly. Moments indexed later are compared

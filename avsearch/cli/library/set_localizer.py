@@ -26,7 +26,7 @@ TakeAway = Annotated[bool, typer.Option("--none", help="Take the library's local
 def set_localizer(
     model: Model = None, take_away: TakeAway = False, library: LibraryOption = None, as_json: JsonOption = False
 ) -> None:
-    """Give the library a network that shows where a sound comes from.
+    """Give it a network that shows where a sound comes from.
 
     The weights are copied into it; searches stay as they are. `avsearch localize` and the page use it from then on.
     One that was there before goes, with its room, when the library is compacted.
