@@ -66,7 +66,7 @@ Minutes = Annotated[
         "--minutes",
         metavar="M",
         min=0.01,
-        help="Train about this long, decoding not counted.",
+        help="Train about this long, decoding not counted; the first steps say how many fit.",
         show_default=f"{DEFAULT_MINUTES:g}, unless --steps is given",
     ),
 ]

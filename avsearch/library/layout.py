@@ -22,7 +22,7 @@ ANN_NAME = "ann"
 MILVUS_NAME = "milvus"
 CATALOG_URL = f"sqlite:///{CATALOG_NAME}"
 
-_CREATE_HINT = "Make one with `avsearch index FOLDER`, or name another with --library."
+_CREATE_HINT = "Make one with `avsearch index FOLDER --model FILE`, or name another with --library."
 _RESTORE_HINT = "Restore it from a backup."
 
 

@@ -64,7 +64,7 @@ def test_a_database_url_that_cannot_serve_is_one_sentence(tmp_path, url):
 def test_no_library_where_there_is_none(tmp_path):
     (tmp_path / "file").touch()
     for directory in (tmp_path, tmp_path / "missing", tmp_path / "file"):
-        with pytest.raises(LibraryError, match=r"there is no library here\. Make one with `avsearch index FOLDER`"):
+        with pytest.raises(LibraryError, match=r"there is no library here\. Make one with `avsearch index FOLDER "):
             open_library(directory)
 
 
