@@ -24,6 +24,15 @@ Host = Annotated[
 Port = Annotated[
     int, typer.Option("--port", metavar="N", min=0, max=65535, help="Port to listen on; 0 takes any that is free.")
 ]
+Url = Annotated[
+    str,
+    typer.Option(
+        "--url",
+        metavar="URL",
+        help="Address by which others reach it, where a proxy that speaks TLS stands before it; takes a token.",
+        show_default="none",
+    ),
+]
 TokenFile = Annotated[
     Path | None,
     typer.Option(
@@ -42,6 +51,7 @@ UploadLimit = Annotated[
 def serve(
     host: Host = "127.0.0.1",
     port: Port = 8000,
+    url: Url = "",
     token_file: TokenFile = None,
     upload_limit: UploadLimit = UPLOAD_LIMIT_MB,
     library: LibraryOption = None,
@@ -69,6 +79,7 @@ def serve(
         library=library_directory(library),
         host=host,
         port=port,
+        url=url,
         device=device,
         token=read_token(token_file),
         limits=Limits(upload_bytes=upload_limit * 1_000_000),

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from ipaddress import ip_address
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -54,12 +54,14 @@ class Policy:
     Attributes:
         names: that it goes by, in lower case, beside those of this machine alone.
         takes_addresses: whether any bare address is one of its names: no other site can have one of those.
+        origins: the sites, beside its own, whose pages may ask: the one that a proxy makes of it.
         token: what requests must know; empty for none.
         is_token_needed: by every request, not only by those that change something.
     """
 
     names: frozenset[str]
     takes_addresses: bool
+    origins: frozenset[str]
     token: str
     is_token_needed: bool
 
@@ -69,7 +71,7 @@ class Policy:
         if not self._is_own(host):
             return Refusal(421, "This server does not go by that name.", "Use the address that it printed.")
         origin = headers.get("origin")
-        if origin is not None and origin.lower() != f"{scheme}://{host}".lower():
+        if origin is not None and origin.lower() not in self.origins | {f"{scheme}://{host}".lower()}:
             return Refusal(403, "Another site asks.", "Open the page of this server itself.")
         if _is_from_elsewhere(headers, method):
             return Refusal(403, "Another site asks.", "Open the page of this server itself.")
@@ -86,6 +88,11 @@ class Policy:
         is_equal = hmac.compare_digest(given.encode("utf-8", "replace"), self.token.encode())
         return is_equal and bool(self.token)
 
+    @property
+    def cookie_is_secure(self) -> bool:
+        """Whether browsers are to send the token over TLS alone."""
+        return any(origin.startswith("https:") for origin in self.origins)
+
     def _is_own(self, host: str) -> bool:
         found = _HOST.fullmatch(host)
         if found is None:
@@ -100,9 +107,12 @@ def policy_of(settings: Settings) -> Policy:
     is_everywhere = host in _EVERYWHERE
     own = socket.gethostname().lower()
     names = {host, own, f"{own.partition('.')[0]}.local"} if is_everywhere else {host}
+    if settings.url:
+        names.add((urlsplit(settings.url).hostname or "").rstrip("."))
     return Policy(
         names=frozenset(names),
         takes_addresses=is_everywhere,
+        origins=frozenset({settings.url} if settings.url else ()),
         token=settings.token,
         is_token_needed=not settings.is_local,
     )
@@ -136,6 +146,7 @@ class Guard:
             await _answer(send, Refusal(401, "That is not the token.", _TOKEN_HINT))
             return
         cookie = f"{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict"
+        cookie += "; Secure" if self._policy.cookie_is_secure else ""
         headers = {"Location": "/", "Set-Cookie": cookie, "Cache-Control": "no-store", "Content-Length": "0"}
         await _send(send, 303, headers, b"")
 

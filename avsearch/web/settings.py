@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from avsearch.errors import AvsearchError, UsageError
 
@@ -17,6 +18,10 @@ _TOKEN_HINT = (
     f"Put one of at least {SHORTEST_TOKEN} letters and digits into {TOKEN_VARIABLE}, or into a file that "
     "--token-file names; `openssl rand -hex 24` makes one."
 )
+
+
+_PORTS = {"http": 80, "https": 443}
+_URL_HINT = "Write it as browsers show it, without a path: https://footage.example."
 
 
 @dataclass(frozen=True)
@@ -80,10 +85,11 @@ class Settings:
         ray: address of a Ray cluster that holds the vectors; None for this process.
         token: what a request must know; empty for none.
         cache: the folder of previews; None is the user's cache directory.
+        url: by which others reach it, where a proxy stands before it (`https://footage.example`); empty for none.
         limits: what clients may take.
 
     Raises:
-        UsageError: anybody in the network could use it, or the token can be guessed.
+        UsageError: anybody in the network could use it, the token can be guessed, or the URL is none.
     """
 
     library: Path
@@ -94,20 +100,23 @@ class Settings:
     cache: Path | None = None
     limits: Limits = field(default_factory=Limits)
     ray: str | None = None
+    url: str = ""
 
     def __post_init__(self) -> None:
         if self.token and not _TOKEN.fullmatch(self.token):
             raise UsageError("The token is too short, or has other than plain characters.", hint=_TOKEN_HINT)
-        if not self.token and not is_loopback(self.host):
+        object.__setattr__(self, "url", read_origin(self.url))
+        if not self.token and not self.is_local:
+            where = self.url or self.host
             raise UsageError(
-                f"On {self.host} others could reach the server, and there is no token to keep them out.",
+                f"On {where} others could reach the server, and there is no token to keep them out.",
                 hint=_TOKEN_HINT,
             )
 
     @property
     def is_local(self) -> bool:
         """Whether only programs of this machine can connect."""
-        return is_loopback(self.host)
+        return is_loopback(self.host) and not self.url
 
 
 def is_loopback(host: str) -> bool:
@@ -118,6 +127,26 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def read_origin(url: str) -> str:
+    """What browsers call the site that a URL leads to: `https://footage.example`; empty for an empty one.
+
+    Raises:
+        UsageError: it leads to no site, or to a part of one.
+    """
+    if not url:
+        return ""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise UsageError(f"{url}: is no URL of a site.", hint=_URL_HINT) from error
+    is_whole = parts.path in {"", "/"} and not (parts.query or parts.fragment or parts.username or parts.password)
+    if parts.scheme not in _PORTS or not parts.hostname or not is_whole:
+        raise UsageError(f"{url}: is no URL of a site.", hint=_URL_HINT)
+    name = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{name}" + (f":{port}" if port not in {None, _PORTS[parts.scheme]} else "")
 
 
 def read_token(file: Path | None) -> str:
