@@ -101,7 +101,8 @@ function showMore(query, answer) {
 
 function emptyHint({ filters, options }) {
   if (filterNames(filters).length) return "No media passes the filters and has such moments; take a filter away.";
-  return options.min_score === null ? "The library has no moments of this kind." : "No hit has the lowest score that is set; lower it in the options.";
+  if (options.min_score !== null) return "No hit has the lowest score that is set; lower it in the options.";
+  return options.exclude_self ? "No other media has such moments; the options can let in the one asked with." : "The library has no moments of this kind.";
 }
 
 /** Filters that are set, each with a button that takes it away. */

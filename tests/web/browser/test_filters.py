@@ -127,6 +127,25 @@ def test_several_hits_of_one_file_and_a_least_score(desk):
     assert [hit["score"] for hit in answer["hits"]] == scores[:2]
 
 
+def test_where_nothing_is_found_the_hint_names_what_leaves_it_out(desk):
+    def without_hits(route):
+        answer = route.fetch()
+        route.fulfill(response=answer, json=answer.json() | {"hits": []})
+
+    desk.page.route("**/v1/search", without_hits)
+    desk.find("#options summary").click()
+
+    def hint_after(act):
+        with desk.search():
+            act()
+        desk.until("!document.querySelector('.results').hasAttribute('aria-busy')")
+        return desk.find("#state").inner_text()
+
+    assert "let in the one asked with" in hint_after(lambda: type_in(desk.find("[name=per_media]"), "2"))
+    assert "no moments of this kind" in hint_after(lambda: desk.find("[name=exclude_self]").uncheck())
+    assert "lowest score" in hint_after(lambda: type_in(desk.find("[name=min_score]"), "0.5"))
+
+
 def type_in(field, text):
     field.fill(text)
     field.press("Enter")
