@@ -193,8 +193,7 @@ def test_polling_is_asked_for_by_the_environment(footage, rounds, monkeypatch):
     monkeypatch.setenv("WATCHFILES_POLL_DELAY_MS", "50")
     with Watching(footage):
         rounds.next_and_look()
-        make(footage / "c.wav")
-        assert "c.wav" in rounds.next_and_look()
+        assert "c.wav" in rounds.next_with(footage / "c.wav")
 
 
 def test_an_error_of_a_later_round_is_told_and_the_round_tried_again(footage, rounds):

@@ -2,6 +2,7 @@
 
 import queue
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 from avsearch.errors import AvsearchError
@@ -67,6 +68,16 @@ class Rounds:
         with self.looks:
             assert self.looks.wait_for(lambda: self.num_looks > self.num_looks_before, DEADLINE_S)
         return found
+
+    def next_with(self, path):
+        """The round that finds a file; it grows until one does, because messages may be lost."""
+        for size in range(1, DEADLINE_S // 5):
+            make(path, b"1" * size)
+            with suppress(queue.Empty):
+                while path.name not in (found := self.found.get(timeout=5)):
+                    pass
+                return found
+        raise TimeoutError(path)
 
 
 class Watching:
