@@ -11,6 +11,9 @@ EXTRA := $(shell nvidia-smi -L 2>/dev/null | grep -q GPU && echo gpu || echo cpu
 endif
 export PYTHON
 
+# These tests share the cores by processes; threads of each would wait for those of the others.
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+
 INSTALLED := .venv/.installed-$(EXTRA)
 TOOLS := .venv/.installed-tools
 QUALITY := .venv/.installed-quality
@@ -60,7 +63,7 @@ bench: $(TOOLS)
 	@.venv/bin/python -m benchmarks.all --dir "$(BENCH_DIR)" $(if $(DATA),--data "$(DATA)") $(BENCH)
 
 test: $(TOOLS)
-	@.venv/bin/python -m pytest -m "not slow" --numprocesses auto --maxprocesses 8 --dist loadfile
+	@$(ONE_THREAD) .venv/bin/python -m pytest -m "not slow" --numprocesses auto --maxprocesses 8 --dist loadfile
 
 lint: $(TOOLS)
 	@.venv/bin/python -m pytest tests/quality -m "not slow"
@@ -83,13 +86,13 @@ coverage: $(QUALITY)
 	@.venv/bin/coverage report
 
 mutation: $(QUALITY)
-	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 .venv/bin/mutmut run --max-children 2
+	@$(ONE_THREAD) .venv/bin/mutmut run --max-children 2
 	@.venv/bin/python -m tests.mutation.verdict
 
 test-random: $(QUALITY)
 	@last=$$(($(SEED) + $(RUNS) - 1)); for seed in $$(seq $(SEED) $$last); do \
 		echo "Order $$seed of $$last; the same again: make test-random RUNS=1 SEED=$$seed"; \
-		.venv/bin/python -m pytest -m "not slow" --numprocesses auto --maxprocesses 8 --dist loadfile \
+		$(ONE_THREAD) .venv/bin/python -m pytest -m "not slow" --numprocesses auto --maxprocesses 8 --dist loadfile \
 			--random-order --random-order-seed=$$seed || exit 1; \
 	done
 
