@@ -25,7 +25,7 @@ from avsearch.cli import (
     train,
 )
 from avsearch.cli.command import use_everywhere
-from avsearch.cli.interrupt import clean_up_on_sigterm, exit_code_after
+from avsearch.cli.interrupt import clean_up_on_sigterm, exit_code_after, known_as_interrupt
 from avsearch.cli.output import print_line, say
 from avsearch.errors import AvsearchError
 
@@ -35,7 +35,8 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401  (Typer does not export its type)
         try:
-            return super().invoke(ctx)
+            with known_as_interrupt():
+                return super().invoke(ctx)
         except AvsearchError as error:
             say(f"error: {error.message}", *([error.hint] if error.hint else []))
             raise typer.Exit(error.exit_code) from error

@@ -35,6 +35,17 @@ def clean_up_on_sigterm() -> None:
         signal.signal(signal.SIGTERM, end)
 
 
+@contextmanager
+def known_as_interrupt() -> Iterator[None]:
+    """A signal that breaks into waiting for a lock can leave as Python's complaint about the lock: undo that."""
+    try:
+        yield
+    except RuntimeError as error:
+        if type(error) is RuntimeError and isinstance(error.__context__, KeyboardInterrupt):  # not typer.Exit
+            raise error.__context__ from error
+        raise
+
+
 @dataclass
 class StopRequest:
     """Whether somebody has asked the run to stop.

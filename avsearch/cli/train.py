@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from avsearch.cli.interrupt import exit_code_after
+from avsearch.cli.interrupt import exit_code_after, known_as_interrupt
 from avsearch.cli.options import (
     RECIPES,
     BatchSizeOption,
@@ -152,7 +152,8 @@ def train(
 def _way_on(job: TrainJob) -> Iterator[None]:
     """Ctrl-C: what to type to go on, since a run that has begun is not gone on with unasked."""
     try:
-        yield
+        with known_as_interrupt():
+            yield
     except KeyboardInterrupt as interrupt:
         if _is_first():
             say("Stopped. The same command" + (" " if job.resume else " with --resume ") + "goes on from here.")

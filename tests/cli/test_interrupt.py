@@ -1,10 +1,19 @@
 import os
 import signal
+import threading
 import time
 
 import pytest
+import typer
 
-from avsearch.cli.interrupt import FINISHING, Terminated, clean_up_on_sigterm, exit_code_after, stop_on_signal
+from avsearch.cli.interrupt import (
+    FINISHING,
+    Terminated,
+    clean_up_on_sigterm,
+    exit_code_after,
+    known_as_interrupt,
+    stop_on_signal,
+)
 
 
 def send(number):
@@ -90,3 +99,28 @@ def test_sigterm_ends_a_command_as_ctrl_c_does_unless_whoever_started_it_ignores
     send(signal.SIGTERM)
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt(), Terminated()])
+def test_an_interrupt_within_a_lock_stays_one(interrupt):
+    """As CPython's Condition.wait ends where a signal comes before it has its lock again."""
+
+    def be_interrupted(lock):
+        with lock:
+            lock.release()
+            raise interrupt
+
+    with pytest.raises(KeyboardInterrupt) as raised, known_as_interrupt():
+        be_interrupted(threading.Lock())
+    assert raised.value is interrupt
+
+
+def test_leaving_with_a_code_because_of_an_interrupt_stays_that():
+    with pytest.raises(typer.Exit) as left, known_as_interrupt():
+        raise typer.Exit(130) from KeyboardInterrupt()
+    assert left.value.exit_code == 130
+
+
+def test_another_complaint_about_a_lock_is_none():
+    with pytest.raises(RuntimeError, match="unlocked"), known_as_interrupt():
+        threading.Lock().release()
