@@ -118,7 +118,7 @@ def test_the_commands_of_the_operations_page_keep_a_library_well(folder, shell):
     index(IndexJob([Path("footage")], Path("lib"), model=Path("encoder.safetensors")), lambda _event: None)
     for command, _ in commands_and_output("operations.md"):
         run(command)
-    backup, restore, upgrade, serve, watch = blocks("operations.md", "sh")
+    backup, restore, upgrade, serve, proxied, watch = blocks("operations.md", "sh")
     shell(backup)
     shell("avsearch library remove 'footage/film1.mp4' --library lib")
     told = shell(restore)
@@ -134,6 +134,9 @@ def test_the_commands_of_the_operations_page_keep_a_library_well(folder, shell):
         told = shell(watch.replace("http://127.0.0.1:8000", address))
     assert '{"live":true}' in told
     assert '"ready":true' in told
+    with served(proxied.strip()) as address:
+        answer = httpx.get(f"{address}/v1/library", headers={"Host": "footage.example"}, trust_env=False)
+        assert answer.status_code == 401
     named = set(re.findall(r"`((?:avsearch|process)_[a-z_]+)`", (DOCS / "operations.md").read_text()))
     assert len(named) > 8
     assert {name for name in named if name not in told} == set()
