@@ -182,6 +182,7 @@ def _is_first() -> bool:
 
 def _run(job: TrainJob, *, as_json: bool) -> None:
     from trainer.loop import train as train_network
+    from trainer.tars import is_tar
 
     if not _is_first():
         train_network(job, Silent())
@@ -192,7 +193,7 @@ def _run(job: TrainJob, *, as_json: bool) -> None:
         f"Trained {trained.steps} steps. On held-out videos: AVC accuracy {trained.validation.avc_accuracy:.3f}, a "
         f"true pair nearer than a false one in {trained.validation.nearer:.3f} of cases (chance: 0.5 both)."
     )
-    footage = [str(it) for it in job.paths if it.suffix != ".tar"] or ["FOLDER"]  # tar files are not searched
+    footage = [str(it) for it in job.paths if not is_tar(it)] or ["FOLDER"]  # tar files are not searched
     say(f"Next: {shell_line(['avsearch', 'index', *footage, '--model', str(trained.weights)])}")
     if as_json:
         print_json(_record(trained))

@@ -54,14 +54,14 @@ class Policy:
     Attributes:
         names: that it goes by, in lower case, beside those of this machine alone.
         takes_addresses: whether any bare address is one of its names: no other site can have one of those.
-        origins: the sites, beside its own, whose pages may ask: the one that a proxy makes of it.
+        site: that a proxy makes of it, whose pages may ask beside its own; empty for none.
         token: what requests must know; empty for none.
         is_token_needed: by every request, not only by those that change something.
     """
 
     names: frozenset[str]
     takes_addresses: bool
-    origins: frozenset[str]
+    site: str
     token: str
     is_token_needed: bool
 
@@ -70,8 +70,8 @@ class Policy:
         host = headers.get("host", "")
         if not self._is_own(host):
             return Refusal(421, "This server does not go by that name.", "Use the address that it printed.")
-        origin = headers.get("origin")
-        if origin is not None and origin.lower() not in self.origins | {f"{scheme}://{host}".lower()}:
+        origin, own = headers.get("origin"), f"{scheme}://{host}".lower()
+        if origin is not None and origin.lower() not in {own, self.site or own}:
             return Refusal(403, "Another site asks.", "Open the page of this server itself.")
         if _is_from_elsewhere(headers, method):
             return Refusal(403, "Another site asks.", "Open the page of this server itself.")
@@ -88,11 +88,6 @@ class Policy:
         is_equal = hmac.compare_digest(given.encode("utf-8", "replace"), self.token.encode())
         return is_equal and bool(self.token)
 
-    @property
-    def cookie_is_secure(self) -> bool:
-        """Whether browsers are to send the token over TLS alone."""
-        return any(origin.startswith("https:") for origin in self.origins)
-
     def _is_own(self, host: str) -> bool:
         found = _HOST.fullmatch(host)
         if found is None:
@@ -107,12 +102,12 @@ def policy_of(settings: Settings) -> Policy:
     is_everywhere = host in _EVERYWHERE
     own = socket.gethostname().lower()
     names = {host, own, f"{own.partition('.')[0]}.local"} if is_everywhere else {host}
-    if settings.url:
-        names.add((urlsplit(settings.url).hostname or "").rstrip("."))
+    if settings.site:
+        names.add((urlsplit(settings.site).hostname or "").rstrip("."))
     return Policy(
         names=frozenset(names),
         takes_addresses=is_everywhere,
-        origins=frozenset({settings.url} if settings.url else ()),
+        site=settings.site,
         token=settings.token,
         is_token_needed=not settings.is_local,
     )
@@ -146,7 +141,7 @@ class Guard:
             await _answer(send, Refusal(401, "That is not the token.", _TOKEN_HINT))
             return
         cookie = f"{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict"
-        cookie += "; Secure" if self._policy.cookie_is_secure else ""
+        cookie += "; Secure" if self._policy.site.startswith("https:") else ""
         headers = {"Location": "/", "Set-Cookie": cookie, "Cache-Control": "no-store", "Content-Length": "0"}
         await _send(send, 303, headers, b"")
 

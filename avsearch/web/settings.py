@@ -105,13 +105,17 @@ class Settings:
     def __post_init__(self) -> None:
         if self.token and not _TOKEN.fullmatch(self.token):
             raise UsageError("The token is too short, or has other than plain characters.", hint=_TOKEN_HINT)
-        object.__setattr__(self, "url", read_origin(self.url))
+        reached_at = self.site or self.host
         if not self.token and not self.is_local:
-            where = self.url or self.host
             raise UsageError(
-                f"On {where} others could reach the server, and there is no token to keep them out.",
+                f"On {reached_at} others could reach the server, and there is no token to keep them out.",
                 hint=_TOKEN_HINT,
             )
+
+    @property
+    def site(self) -> str:
+        """What browsers call the site that `url` leads to; empty where there is none."""
+        return read_origin(self.url)
 
     @property
     def is_local(self) -> bool:
