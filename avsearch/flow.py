@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from avsearch.errors import AvsearchError
 from avsearch.front_end import FLOW_STEPS_PER_PIXEL, FLOW_ZERO
+from avsearch.installing import extra_hint
 
 _NUM_SCALES = 5
 _SCALE_STEP = 0.5  # OpenCV's 0.8 finds no motion beyond some ten pixels; a coarsest picture of a 16th does
@@ -42,7 +43,7 @@ def tvl1_flow(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
     except (ImportError, AttributeError) as error:  # a plain OpenCV has no `optflow`
         raise AvsearchError(
             "Optical flow needs OpenCV with its contributed modules, which is not installed.",
-            hint="Run `python -m pip install 'avsearch[flow]'`.",
+            hint=extra_hint("flow"),
         ) from error
     grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
     flow = np.zeros((max(len(grey) - 1, 0), *frames.shape[1:3], 2), np.float32)

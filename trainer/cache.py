@@ -17,7 +17,7 @@ from avsearch.front_end import FrontEnd
 from avsearch.moments import Failed, Progress
 from trainer.decoding import decode, examined
 from trainer.records import Record
-from trainer.room import clips_bytes, free_bytes, require_room, sample, unwritable
+from trainer.room import clips_bytes, free_bytes, require_room, sample, unwritable_cache
 from trainer.shards import Kept, ShardWriter, load
 from trainer.tars import TarMember, copied, member_hash, sweep_copies
 
@@ -57,7 +57,7 @@ def fill_cache(
         directory.mkdir(parents=True, exist_ok=True)
         kept = load(directory, _header(front_end))
     except OSError as error:
-        raise unwritable(directory, error.strerror) from error
+        raise unwritable_cache(directory, error.strerror) from error
     sweep_copies(directory)
     contents = _contents(sources, progress)
     missing: dict[str, Source] = {}
@@ -106,7 +106,7 @@ class _Filling:
         except MediaError as error:
             return content, _without_path(error, source)
         except OSError as error:
-            raise unwritable(self.directory, error.strerror) from error
+            raise unwritable_cache(self.directory, error.strerror) from error
         return content, Kept(tuple(clips.items()), tuple(sorted(clips)))
 
 
@@ -142,7 +142,7 @@ def _announce(missing: Sequence[Source], directory: Path, front_end: FrontEnd, p
         except MediaError:
             return 0
         except OSError as error:
-            raise unwritable(directory, error.strerror) from error
+            raise unwritable_cache(directory, error.strerror) from error
 
     sizes = list(_side_by_side(size, sample(missing)))
     require_room(directory, sizes, len(missing), progress, free=free_bytes)

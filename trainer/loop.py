@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from avsearch.device import choose_device
-from avsearch.errors import TrainingError, WeightsError, unwritable
+from avsearch.errors import TrainingError, WeightsError
 from avsearch.models.header import WeightsHeader
 from avsearch.models.network import Network
 from avsearch.models.networks import save_network
@@ -144,10 +144,6 @@ def _refuse_taken_folder(job: TrainJob) -> None:
         raise TrainingError(
             f"{job.out}: holds another training run.", hint="Add --resume to go on with it, or name another --out."
         )
-    try:
-        job.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise unwritable(TrainingError, job.out, error.strerror) from error
 
 
 def _steps(course: _Course, state: dict[str, Any], progress: Progress) -> dict[str, Any]:

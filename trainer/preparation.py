@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 
 from avsearch import features
 from avsearch.device import choose_device
-from avsearch.errors import TrainingError
+from avsearch.errors import TrainingError, unwritable
 from avsearch.front_end import FrontEnd
 from avsearch.moments import Failed, Progress
 from trainer.batches import ClipSource, Pairs, PinnedClips
@@ -45,6 +46,7 @@ class Run:
 def prepare(job: TrainJob, progress: Progress) -> tuple[Run, list[Failed]]:
     """Files -> cache -> clips of each split, and the front end measured on the training sounds."""
     sources = find_sources(job.paths, job.manifest)
+    _make_folder(job.out)
     cache = job.cache or job.out / "cache"
     front_end = job.config.front_end
     clips, failures = fill_cache(sources.train, cache, front_end, progress)
@@ -79,6 +81,14 @@ def _source(train: Clips, front_end: FrontEnd, device: torch.device) -> ClipSour
             raise
         torch.cuda.empty_cache()
         return PinnedClips(train)
+
+
+def _make_folder(out: Path) -> None:
+    """The folder of the run, once there is something to train on."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(TrainingError, out, error.strerror) from error
 
 
 def held_out(val: Clips, front_end: FrontEnd, *, on_grid: bool = True) -> Pairs:

@@ -64,7 +64,7 @@ def clips_bytes(info: MediaInfo, front_end: FrontEnd) -> int:
     return sum(_window_bytes(info, window, front_end) for window in windows(info))
 
 
-def unwritable(directory: Path, reason: str | None) -> TrainingError:
+def unwritable_cache(directory: Path, reason: str | None) -> TrainingError:
     """The error of a cache that takes nothing more."""
     return TrainingError(
         f"{directory}: the cache of decoded clips cannot be written ({reason}).",

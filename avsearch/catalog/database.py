@@ -17,12 +17,12 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlche
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool, QueuePool
 
 from avsearch.errors import LibraryError
+from avsearch.installing import extra_hint
 from avsearch.schema import REVISION
 
 BUSY_TIMEOUT_S = 30
 _SQLITE, _POSTGRESQL = "sqlite", "postgresql"
 _MODE = "avsearch_mode"
-_DRIVER_HINT = "Run `python -m pip install 'avsearch[postgres]'`."
 _SERVER_OPTIONS = {  # a server that is gone, or behind a dead cable, is noticed within two minutes
     "connect_timeout": 30,
     "keepalives_idle": 60,
@@ -107,7 +107,9 @@ def server_engine(url: URL, *, is_lasting: bool = False) -> Engine:
     try:
         return create_engine(url, connect_args=options, **pool)
     except ModuleNotFoundError as error:
-        raise LibraryError("PostgreSQL needs psycopg, which is not installed.", hint=_DRIVER_HINT) from error
+        raise LibraryError(
+            "PostgreSQL needs psycopg, which is not installed.", hint=extra_hint("postgres")
+        ) from error
 
 
 def lost_connection() -> ConnectionLostError:

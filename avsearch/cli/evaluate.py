@@ -22,10 +22,11 @@ from avsearch.errors import UsageError
 if TYPE_CHECKING:
     from avsearch.evaluation.items import EvaluationSettings
     from avsearch.evaluation.job import EvaluateJob
+    from avsearch.evaluation.problems import Problem
     from avsearch.evaluation.systems import Report
     from avsearch.moments import Direction
 
-UNREAD_SHOWN = 20
+NAMES_SHOWN, UNREAD_SHOWN = 6, 20
 Choice = TypeVar("Choice", bound=StrEnum)
 
 Split = Annotated[str, typer.Option("--split", metavar="NAME", help="Which rows of the manifest, by their split.")]
@@ -154,7 +155,7 @@ def _run(job: EvaluateJob, as_json: bool) -> None:
     with shown_progress() as progress:
         report = run_evaluation(job, progress)
     for problem in report.first.problems:
-        say(f"{len(problem.names)} {problem.kind.value}.")
+        say(f"{len(problem.names)} {problem.kind.value}{_few_names(problem)}.")
     if as_json:
         print_json(report_record(report))
     else:
@@ -221,6 +222,14 @@ def _library_there(directory: Path) -> Path:
     if not directory.is_dir():
         read_layout(directory)
     return directory
+
+
+def _few_names(problem: Problem) -> str:
+    """The names where they are few; those of files that cannot be read stand at the end, with the reasons."""
+    from avsearch.evaluation.problems import ProblemKind
+
+    is_told_later = problem.kind in {ProblemKind.FAILED, ProblemKind.MISSING}
+    return "" if is_told_later or len(problem.names) > NAMES_SHOWN else f": {', '.join(problem.names)}"
 
 
 def _list_unread(report: Report) -> bool:

@@ -11,9 +11,9 @@ from avsearch.cli.interrupt import stop_on_signal
 from avsearch.cli.options import JsonOption, LibraryOption, RayOption, SearchDeviceOption, library_directory
 from avsearch.cli.output import print_json, print_line, say
 from avsearch.errors import AvsearchError
+from avsearch.installing import extra_hint
 
 UPLOAD_LIMIT_MB = 500
-_INSTALL_HINT = "Run `python -m pip install 'avsearch[web]'`."
 
 Host = Annotated[
     str,
@@ -73,8 +73,8 @@ def serve(
     except ModuleNotFoundError as error:
         if error.name is not None and error.name.startswith("avsearch"):
             raise
-        raise AvsearchError(f"Serving needs {error.name}, which is not installed.", hint=_INSTALL_HINT) from error
-
+        needed = f"Serving needs {error.name}, which is not installed."
+        raise AvsearchError(needed, hint=extra_hint("web")) from error
     settings = Settings(
         library=library_directory(library),
         host=host,

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from avsearch.cluster.address import AUTO, check_address, is_of_client, require_answer
 from avsearch.errors import ClusterError
+from avsearch.installing import extra_hint
 
 if TYPE_CHECKING:
     from avsearch.cluster.cluster import Cluster
 
-INSTALL_HINT = "Run `python -m pip install 'avsearch[ray]'`, with the cluster's own version of Ray."
 _START_HINT = "Start one with `ray start --head`, or join one with `ray start --address HOST:6379`."
 _LEAVE_S = 15.0
 _ERRORS_ONLY = 40  # of Python's logging
@@ -53,7 +53,8 @@ def _load_ray() -> Any:  # noqa: ANN401  (a module)
     try:
         import ray  # noqa: PLC0415  (half a second)
     except ImportError as error:
-        raise ClusterError("Working on a cluster needs Ray, which is not installed.", hint=INSTALL_HINT) from error
+        hint = extra_hint("ray", ", with the cluster's own version of Ray")
+        raise ClusterError("Working on a cluster needs Ray, which is not installed.", hint=hint) from error
     return ray
 
 
@@ -111,7 +112,7 @@ def _refusal(address: str, error: Exception) -> ClusterError:
             hint="Install the same versions of both here and on every node.",
         )
     if isinstance(error, ImportError) and is_of_client(address):
-        hint = "Run `python -m pip install 'avsearch[ray]'`, which brings `ray[client]`."
+        hint = extra_hint("ray", ", which brings `ray[client]`")
         return ClusterError("Addresses with ray:// need Ray's client, which is not installed.", hint=hint)
     lines = [line.strip() for line in words.splitlines() if line.strip()]
     told = f" ({lines[0].rstrip('.')})" if lines else ""

@@ -7,8 +7,6 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-INSTALL = "python -m pip install"
-
 
 class State(StrEnum):
     """How a thing stands: as it should, lacking something that one can do without, or in the way."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from avsearch.doctor.check import INSTALL, Check, State
+from avsearch.doctor.check import Check, State
 from avsearch.doctor.requirements import numbers
 from avsearch.errors import AvsearchError
+from avsearch.installing import pip
 from avsearch.vectors.backend import faiss_wheels
 from avsearch.vectors.gpu.cards import FaissBuild, faiss_build
 
@@ -54,9 +55,9 @@ def install_command(wheel: str, wheels: dict[str, str], *, anew: bool = False) -
     """
     extra = {"faiss-cpu": "cpu", "faiss-gpu": "gpu", "faiss-gpu-cuvs": "cuvs"}[wheel]
     others = [name for name in wheels if anew or name != wheel]
-    before = f"python -m pip uninstall --yes {' '.join(others)} && " if others else ""
+    before = f"{pip('uninstall')} --yes {' '.join(others)} && " if others else ""
     with_torch = f" 'torch>={CUVS_TORCH}'" if wheel == "faiss-gpu-cuvs" else ""
-    return f"{before}{INSTALL} 'avsearch[{extra}]'{with_torch}"
+    return f"{before}{pip('install')} 'avsearch[{extra}]'{with_torch}"
 
 
 def _fitting(build: FaissBuild, command: str, *, has_card: bool) -> Check:

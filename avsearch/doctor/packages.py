@@ -6,8 +6,9 @@ import platform
 import sys
 from importlib import metadata
 
-from avsearch.doctor.check import INSTALL, Check, State
+from avsearch.doctor.check import Check, State
 from avsearch.doctor.requirements import Need, allows, installed, parsed
+from avsearch.installing import pip
 from avsearch.vectors.backend import WHEELS
 
 DISTRIBUTION = "avsearch"
@@ -23,7 +24,7 @@ def package_checks() -> list[Check]:
             DISTRIBUTION,
             State.OPTIONAL,
             "runs from its sources; which packages it needs is not known",
-            f"{INSTALL} --editable .",
+            f"{pip('install')} --editable .",
         )
         return [_python(""), here]
     return [
@@ -49,7 +50,9 @@ def _base(version: str, wanted: list[Need]) -> Check:
     faults = [fault for it in wanted if (fault := it.fault(versions[it.name]))]
     details = {"version": version, "packages": versions}
     if faults:
-        return Check(DISTRIBUTION, State.BROKEN, "; ".join(faults), f"{INSTALL} --upgrade {DISTRIBUTION}", details)
+        return Check(
+            DISTRIBUTION, State.BROKEN, "; ".join(faults), f"{pip('install')} --upgrade {DISTRIBUTION}", details
+        )
     return Check(DISTRIBUTION, State.OK, f"{version}, with all {len(wanted)} packages that it needs", "", details)
 
 
@@ -67,7 +70,7 @@ def _extra(extra: str, wanted: list[Need]) -> Check:
     faults = [fault for it in wanted if (fault := it.fault(versions[it.name]))]
     details = {"extra": extra, "packages": versions}
     if faults:
-        command = f"{INSTALL} '{DISTRIBUTION}[{extra}]'"
+        command = f"{pip('install')} '{DISTRIBUTION}[{extra}]'"
         return Check(f"extra {extra}", State.OPTIONAL, "; ".join(faults), command, details)
     found = ", ".join(f"{name} {version}" for name, version in versions.items())
     return Check(f"extra {extra}", State.OK, found, details=details)

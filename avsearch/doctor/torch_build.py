@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
-from avsearch.doctor.check import INSTALL, Check, State
+from avsearch.doctor.check import Check, State
 from avsearch.errors import AvsearchError
+from avsearch.installing import pip
 from avsearch.media.measured import run_measured
 
 _ASKED = ("nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader,nounits")
@@ -49,7 +50,7 @@ def torch_check(*, has_card: bool) -> tuple[Check, str | None]:
         import torch  # noqa: PLC0415  (it may be missing)
     except ModuleNotFoundError as error:
         if error.name == "torch":
-            return Check("torch", State.BROKEN, "is not installed", f"{INSTALL} torch, {_GUIDE}"), None
+            return Check("torch", State.BROKEN, "is not installed", f"{pip('install')} torch, {_GUIDE}"), None
         return _broken(error), None
     except Exception as error:  # noqa: BLE001  (a broken build fails in its own ways)
         return _broken(error), None
@@ -59,7 +60,9 @@ def torch_check(*, has_card: bool) -> tuple[Check, str | None]:
 
 def _broken(error: Exception) -> Check:
     why = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return Check("torch", State.BROKEN, f"cannot be loaded ({why})", f"{INSTALL} --force-reinstall torch, {_GUIDE}")
+    return Check(
+        "torch", State.BROKEN, f"cannot be loaded ({why})", f"{pip('install')} --force-reinstall torch, {_GUIDE}"
+    )
 
 
 def _built(torch: ModuleType, cuda: str | None, *, has_card: bool) -> Check:
@@ -68,7 +71,9 @@ def _built(torch: ModuleType, cuda: str | None, *, has_card: bool) -> Check:
     if cuda is None:
         if has_card:
             found = f"{torch.__version__}, built without CUDA: it leaves the GPU alone"
-            return Check("torch", State.OPTIONAL, found, f"{INSTALL} --force-reinstall torch, {_GUIDE}", details)
+            return Check(
+                "torch", State.OPTIONAL, found, f"{pip('install')} --force-reinstall torch, {_GUIDE}", details
+            )
         return Check("torch", State.OK, f"{torch.__version__}, built for the CPU", details=details)
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
@@ -78,7 +83,7 @@ def _built(torch: ModuleType, cuda: str | None, *, has_card: bool) -> Check:
         why = f": {str(told[-1].message).splitlines()[0]}" if told else ""
         if not has_card:
             return Check("torch", State.OK, f"{found}; there is no GPU for it{why}", details=details)
-        hint = f"Renew the NVIDIA driver, or {INSTALL} a torch for an older CUDA, {_GUIDE}"
+        hint = f"Renew the NVIDIA driver, or {pip('install')} a torch for an older CUDA, {_GUIDE}"
         return Check("torch", State.OPTIONAL, f"{found}; it cannot use the GPU{why}", hint, details)
     names = [torch.cuda.get_device_name(at) for at in range(torch.cuda.device_count())]
     details["devices"] = names

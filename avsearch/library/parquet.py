@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from avsearch.catalog import EncoderRecord, MediaFilter, MediaRecord
 from avsearch.errors import LibraryError
+from avsearch.installing import extra_hint
 from avsearch.library.layout import made_folder
 from avsearch.library.store import Library, View
 from avsearch.moments import SECOND_US, Modality, Moment, Progress
@@ -21,7 +22,6 @@ from avsearch.vectors import Rows, rows_at, written_aside
 
 GROUP_ROWS = 65_536  # of a row group, which a reader has in memory at once
 _GROUP_MEDIA = 5_000
-_INSTALL_HINT = "Run `python -m pip install 'avsearch[parquet]'`."
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,9 @@ def _import_parquet() -> tuple[Any, Any]:
         import pyarrow  # noqa: PLC0415
         import pyarrow.parquet  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        raise LibraryError("Exporting needs pyarrow, which is not installed.", hint=_INSTALL_HINT) from error
+        raise LibraryError(
+            "Exporting needs pyarrow, which is not installed.", hint=extra_hint("parquet")
+        ) from error
     return pyarrow, pyarrow.parquet
 
 

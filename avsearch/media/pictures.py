@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError, features
 
 from avsearch.errors import MediaError
+from avsearch.installing import extra_hint, pip
 from avsearch.media.picture_bombs import open_picture
 from avsearch.media.safety import MAX_PIXELS
 from avsearch.moments import Box, MediaInfo, MediaKind, VideoStream
@@ -147,7 +148,7 @@ def _avif(path: Path) -> tuple[str, ...]:
     if not features.check("avif"):
         raise MediaError(
             f"{path}: this build of Pillow cannot decode AVIF.",
-            hint="Run `python -m pip install --force-reinstall pillow`.",
+            hint=f"Run `{pip('install')} --force-reinstall pillow`.",
         )
     return ("AVIF",)
 
@@ -158,7 +159,7 @@ def _heif(path: Path) -> tuple[str, ...]:
     except ImportError:
         raise MediaError(
             f"{path}: decoding HEIC needs pillow-heif, which is not installed.",
-            hint="Run `python -m pip install 'avsearch[heic]'`.",
+            hint=extra_hint("heic"),
         ) from None
     register_heif_opener()
     return ("HEIF",)

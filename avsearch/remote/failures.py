@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 
 from avsearch.errors import StorageError, words_of
+from avsearch.installing import extra_hint, pip
 
 _FOR_GOOD = (
     FileNotFoundError,
@@ -70,5 +71,5 @@ def _is_about_credentials(error: Exception) -> bool:
 
 def _install_hint(url: str) -> str:
     if url.startswith(("s3:", "s3a:")):
-        return "Run `python -m pip install 'avsearch[s3]'`."
-    return "Run `python -m pip install` with its name."
+        return extra_hint("s3")
+    return f"Run `{pip('install')}` with its name."

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avsearch.errors import LibraryError
+from avsearch.installing import extra_hint
 
 WHEELS = ("faiss-cpu", "faiss-gpu", "faiss-gpu-cuvs", "faiss-gpu-cu11", "faiss-gpu-cu12", "faiss-cuda", "faiss")
 """Distributions that bring the module `faiss`; two of them overwrite each other's files."""
@@ -45,7 +46,7 @@ def load_faiss() -> ModuleType:
         if error.name == "faiss":
             raise LibraryError(
                 "Searching needs faiss, which is not installed.",
-                hint="Run `python -m pip install 'avsearch[cpu]'`, or `'avsearch[gpu]'` with an NVIDIA GPU.",
+                hint=extra_hint("cpu", ", or `'avsearch[gpu]'` with an NVIDIA GPU"),
             ) from error
         raise _broken(error) from error
     except (Exception, SystemExit) as error:  # its GPU wheels raise RuntimeError, its loader exits

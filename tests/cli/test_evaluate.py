@@ -82,7 +82,9 @@ def test_everything_wrong_with_a_manifest_is_named_with_its_count(films, weights
         "lone_label": (1, ["night"]),
     }
     assert reason in errors
-    assert "1 rows that name a file again, left out." in errors
+    assert f"1 rows that name a file again, left out: {names[0]}." in errors
+    assert "1 columns of the manifest that say nothing to this evaluation: mood." in errors
+    assert "1 rows whose file is missing, left out." in errors  # it is told at the end
     page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
     assert "words.mp4" in page
     assert "gone.mp4" in page
@@ -95,7 +97,8 @@ def test_a_library_that_lacks_half_of_the_files_says_which(films, manifest, weig
     assert code == 0, errors
     [lacking] = [problem for problem in record["problems"] if problem["kind"] == "not_indexed"]
     assert lacking["count"] == 2
-    assert "2 rows whose file is not in the library, left out." in errors
+    left_out = ", ".join(lacking["names"])
+    assert f"2 rows whose file is not in the library, left out: {left_out}." in errors
 
 
 def test_two_models_are_compared_and_more_are_seeds_of_one(manifest, weights, tmp_path):

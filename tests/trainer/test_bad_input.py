@@ -12,7 +12,7 @@ from safetensors import safe_open
 from safetensors.numpy import load_file
 from tensorboardX.event_file_writer import EventsWriter
 
-from avsearch.errors import TrainingError
+from avsearch.errors import MediaError, TrainingError
 from avsearch.models.ave import AVENet
 from avsearch.moments import Silent
 from tests.media.clips import make_clip
@@ -36,6 +36,13 @@ def test_an_out_folder_that_cannot_be_is_one_sentence(tmp_path, job):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(TrainingError, match="cannot be written"):
         train(replace(job, out=tmp_path / "file"), Silent())
+
+
+def test_a_folder_without_media_leaves_no_run(tmp_path, job):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(MediaError, match="holds no media"):
+        train(replace(job, paths=(tmp_path / "empty",), out=tmp_path / "run"), Silent())
+    assert not (tmp_path / "run").exists()
 
 
 def test_bad_files_are_listed_and_the_others_train(tmp_path, job, clips_folder):

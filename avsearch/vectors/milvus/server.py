@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avsearch.errors import EngineError
+from avsearch.installing import extra_hint
 from avsearch.patience import patiently
 from avsearch.vectors.milvus.address import TOKEN_VARIABLE
 from avsearch.vectors.milvus.failures import may_pass, refusal, too_old
@@ -28,7 +29,6 @@ OLDEST = (2, 4)
 _CONNECT_S, _SEARCH_S, _CALL_S = 5.0, 10.0, 120.0
 _CHANNEL = {"grpc_options": {"grpc.use_local_subchannel_pool": 1}}  # else one failure delays the next connection
 _LOGGERS = ("pymilvus", "pymilvus.milvus_client", "pymilvus.bulk_writer")
-_INSTALL_HINT = "Run `python -m pip install 'avsearch[milvus]'`."
 
 T = TypeVar("T")
 
@@ -172,7 +172,7 @@ def connect(uri: str, *, is_asking: bool = False) -> Server:
     try:
         import pymilvus  # noqa: PLC0415  (half a second, and pandas)
     except ImportError as error:
-        raise EngineError("Milvus needs pymilvus, which is not installed.", hint=_INSTALL_HINT) from error
+        raise EngineError("Milvus needs pymilvus, which is not installed.", hint=extra_hint("milvus")) from error
     for name in _LOGGERS:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)  # all of it comes as exceptions too
 
