@@ -11,8 +11,10 @@ EXTRA := $(shell nvidia-smi -L 2>/dev/null | grep -q GPU && echo gpu || echo cpu
 endif
 export PYTHON
 
-# These tests share the cores by processes; threads of each would wait for those of the others.
+# Tests share the cores by processes, a thread each, for threads of one would wait for those of the others; half as many
+# again as there are cores, for they wait for ffmpeg, servers and each other a quarter of the time.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+PROCESSES := --numprocesses $(shell cores=$$(getconf _NPROCESSORS_ONLN); most=$$((cores + cores / 2)); echo $$((most < 8 ? most : 8))) --dist loadfile
 
 INSTALLED := .venv/.installed-$(EXTRA)
 TOOLS := .venv/.installed-tools
@@ -63,7 +65,7 @@ bench: $(TOOLS)
 	@.venv/bin/python -m benchmarks.all --dir "$(BENCH_DIR)" $(if $(DATA),--data "$(DATA)") $(BENCH)
 
 test: $(TOOLS)
-	@$(ONE_THREAD) .venv/bin/python -m pytest -m "not slow" --numprocesses auto --maxprocesses 8 --dist loadfile
+	@$(ONE_THREAD) .venv/bin/python -m pytest -m "not slow" $(PROCESSES)
 
 lint: $(TOOLS)
 	@.venv/bin/python -m pytest tests/quality -m "not slow"
@@ -73,7 +75,7 @@ docs: $(TOOLS)
 	@echo "The site: site/index.html"
 
 test-slow: $(TOOLS)
-	@.venv/bin/python -m pytest -m "slow and not long" --numprocesses auto --maxprocesses 4 --dist loadfile
+	@$(ONE_THREAD) .venv/bin/python -m pytest -m "slow and not long" $(PROCESSES)
 
 check-long: $(QUALITY)
 	@AVSEARCH_KILLS=100 .venv/bin/python -m pytest -m slow
@@ -81,7 +83,7 @@ check-long: $(QUALITY)
 
 coverage: $(QUALITY)
 	@.venv/bin/coverage erase
-	@.venv/bin/coverage run -m pytest -m "not long" --numprocesses auto --maxprocesses 4 --dist loadfile
+	@$(ONE_THREAD) .venv/bin/coverage run -m pytest -m "not long" $(PROCESSES)
 	@.venv/bin/coverage combine --quiet
 	@.venv/bin/coverage report
 
@@ -92,7 +94,7 @@ mutation: $(QUALITY)
 test-random: $(QUALITY)
 	@last=$$(($(SEED) + $(RUNS) - 1)); for seed in $$(seq $(SEED) $$last); do \
 		echo "Order $$seed of $$last; the same again: make test-random RUNS=1 SEED=$$seed"; \
-		$(ONE_THREAD) .venv/bin/python -m pytest -m "not slow" --numprocesses auto --maxprocesses 8 --dist loadfile \
+		$(ONE_THREAD) .venv/bin/python -m pytest -m "not slow" $(PROCESSES) \
 			--random-order --random-order-seed=$$seed || exit 1; \
 	done
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from avsearch.catalog import find_database
 from avsearch.errors import LibraryError
 from avsearch.library import Library, create_library, open_library
-from avsearch.library.layout import CONFIG_NAME, LOCK_NAME
+from avsearch.library.layout import CONFIG_NAME
+from avsearch.library.lock import is_held
 from avsearch.media.listing import nothing_there
 from avsearch.models.weights import read_usable_header
 from avsearch.remote import address, is_remote
@@ -55,8 +56,8 @@ def open_or_create(place: Place) -> Library:
     read_usable_header(place.model)  # a weights file that cannot be used leaves no empty library behind
     try:
         return create_library(place.library, database_url=place.database_url, segments_url=place.segments_url)
-    except LibraryError:
-        if not _is_made_by_another(place.library):
+    except LibraryError as error:
+        if not _is_made_by_another(place.library, error):
             raise
     return _open(place)
 
@@ -91,14 +92,14 @@ def _public_url(place: Place) -> str:
     return find_database(place.database_url or "", place.library.absolute()).public_url
 
 
-def _is_made_by_another(directory: Path) -> bool:
-    """Whether another run that was quicker makes the library now."""
-    end = time.monotonic() + _MADE_WITHIN_S
-    while (directory / LOCK_NAME).exists() and time.monotonic() < end:
-        if (directory / CONFIG_NAME).exists():
-            return True
+def _is_made_by_another(directory: Path, error: LibraryError) -> bool:
+    """Whether another run was quicker: it has made the library, or has the lock and makes it now."""
+    end = time.monotonic() + (_MADE_WITHIN_S if is_held(error) else 0)
+    while not (directory / CONFIG_NAME).exists():
+        if time.monotonic() >= end:
+            return False
         time.sleep(_LOOK_EVERY_S)
-    return (directory / CONFIG_NAME).exists()
+    return True
 
 
 def _no_encoder(place: Place) -> LibraryError:

@@ -57,6 +57,7 @@ def run(line, *, everything=False):
     return done.output if everything else done.stdout
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_search_page_do_what_they_say(folder):
     from indexer.build import index
     from indexer.index_job import IndexJob
@@ -157,6 +158,7 @@ def test_the_commands_of_the_storage_page_index_footage_on_s3_and_ask_it(folder,
     assert run("avsearch query still.jpg --find audio --library films").count("s3://archive/") == 2
 
 
+@pytest.mark.slow
 def test_the_examples_of_the_python_page_run_one_after_another(folder, capsys):
     names = {}
     for block in blocks("api.md", "python"):

@@ -40,6 +40,11 @@ def write_lock(directory: Path, *, is_alone: bool = True) -> Iterator[None]:
         os.close(descriptor)
 
 
+def is_held(error: LibraryError) -> bool:
+    """Whether it is the error of a lock that another process has."""
+    return isinstance(error.__cause__, BlockingIOError)
+
+
 def _lock(descriptor: int, directory: Path, kind: int) -> None:
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)

@@ -58,6 +58,7 @@ def test_every_figure_is_there_and_positive():
     assert found["ave: a step"].value == 4
 
 
+@pytest.mark.slow
 def test_torch_and_numpy_are_enough(tmp_path):
     arguments = "--size small --batch-size 2 --steps 1 --curve-steps 1 --curve-batch 2 --clips 2"
     arguments += " --encoder-batch 1 --search-moments 2000 --search-dim 8"
@@ -75,6 +76,7 @@ def test_torch_and_numpy_are_enough(tmp_path):
     assert told["notes"][0].endswith(" is not installed.")
 
 
+@pytest.mark.slow
 def test_a_batch_that_the_memory_does_not_hold_is_halved(monkeypatch):
     tried = []
 
@@ -115,6 +117,7 @@ def test_an_unknown_size_is_refused():
         bench_gpu(GpuBenchmarkJob(size="giant", device="cpu"), Silent())
 
 
+@pytest.mark.slow
 def test_the_command_prints_a_table_or_json(tmp_path):
     options = (
         "--size",

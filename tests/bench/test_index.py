@@ -64,6 +64,7 @@ def test_nothing_is_left_behind(result):
     assert not list(Path(tempfile.gettempdir()).glob("avsearch-bench-*"))
 
 
+@pytest.mark.slow
 def test_files_of_which_none_can_be_indexed_are_an_error(tmp_path):
     (tmp_path / "bad.mp4").write_text("words")
     job = IndexBenchmarkJob(paths=[tmp_path], model=tiny_weights(tmp_path / "encoder.safetensors"), num_runs=1)
@@ -71,6 +72,7 @@ def test_files_of_which_none_can_be_indexed_are_an_error(tmp_path):
         bench_index(job, Silent())
 
 
+@pytest.mark.slow
 def test_what_the_command_says_when_it_fails_is_passed_on(films, tmp_path):
     weights = tiny_weights(tmp_path / "encoder.safetensors")
     job = IndexBenchmarkJob(paths=[films], model=weights, num_runs=1, device="nonsense")
@@ -103,6 +105,7 @@ def test_the_machine_is_this_one():
     assert platform.release() in machine.system
 
 
+@pytest.mark.slow
 def test_the_command_prints_a_table_or_the_record_and_writes_a_file(films, tmp_path):
     weights = tiny_weights(tmp_path / "encoder.safetensors")
     out = tmp_path / "bench.json"

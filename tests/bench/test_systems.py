@@ -38,6 +38,7 @@ def data(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_a_run_that_was_cut_off_goes_on_with_the_same_command(systems, data, tmp_path, monkeypatch):
     monkeypatch.setattr("trainer.loop._CHECKPOINT_S", 0.0)
     system = systems.System("ave", options=("--batch-size", "2"))

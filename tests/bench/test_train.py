@@ -74,6 +74,7 @@ def test_too_few_videos_are_refused(job, films):
         bench_train(replace(job, paths=[films / "0.mp4"]), Silent())
 
 
+@pytest.mark.slow
 def test_the_command_prints_a_table_and_writes_json(films, cache, tmp_path):
     given = ("--batch-size", 2, "--steps", 1, "--runs", 1, "--cache", cache, "--device", "cpu")
     code, out, errors = avsearch("bench", "train", films, *given, "--out", tmp_path / "f")

@@ -50,6 +50,7 @@ def steps_of_each(folder: Path, num_media: int):
     return found
 
 
+@pytest.mark.slow
 def test_work_grows_no_faster_than_the_catalog_and_for_one_folder_not_at_all(tmp_path, monkeypatch):
     monkeypatch.setattr(catalog_100k, "COMMIT_SIZE", COMMIT_SIZE)
     monkeypatch.setattr(catalog_100k, "FOLDER_SIZE", FOLDER_SIZE)

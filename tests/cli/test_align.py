@@ -1,6 +1,7 @@
 import json
 from dataclasses import replace
 
+import pytest
 import torch
 
 from avsearch.models.l3 import L3Net
@@ -20,6 +21,7 @@ def prepared(tmp_path, films):
     return ["align", tmp_path / "l3", "--manifest", tmp_path / "films.csv", "--out", tmp_path / "cca"]
 
 
+@pytest.mark.slow
 def test_what_is_aligned_indexes_answers_and_is_evaluated(tmp_path, films):
     code, out, errors = here(*prepared(tmp_path, films), "--json")
     assert code == 0, errors

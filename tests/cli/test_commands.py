@@ -58,6 +58,7 @@ def test_the_version_is_that_of_the_package():
     assert avsearch("--version") == (0, f"avsearch {version('avsearch')}\n", "")
 
 
+@pytest.mark.slow
 def test_query_prints_json_hits_one_a_line(footage, library):
     code, out, _ = avsearch("query", footage / "film1.mp4@1", "--find", "audio", "--by", "audio", "--json",
                             "--library", library)  # fmt: skip
@@ -70,6 +71,7 @@ def test_query_prints_json_hits_one_a_line(footage, library):
     assert (hits[0]["start_s"], hits[0]["score"] > 0.999) == (1.0, True)
 
 
+@pytest.mark.slow
 def test_a_time_from_the_table_can_be_asked_again(footage, library):
     """The table's start must lead back to the very frame, also where it has six decimals."""
     clip = make_clip(footage.parent / "odd.mp4", frames=60, rate="24000/1001")
@@ -88,6 +90,7 @@ def test_the_environment_names_the_library(footage, library):
     assert json.loads(out)["files"]["indexed"] >= 4
 
 
+@pytest.mark.slow
 def test_evaluate_writes_the_promised_json(footage, library, tmp_path):
     code, out, errors = avsearch("evaluate", "--manifest", footage / "films.csv", "--library", library, "--report",
                                  tmp_path / "report")  # fmt: skip
@@ -101,6 +104,7 @@ def test_evaluate_writes_the_promised_json(footage, library, tmp_path):
     assert "| chance |" in (tmp_path / "report" / "report.md").read_text()
 
 
+@pytest.mark.slow
 def test_verify_finds_a_flipped_byte_and_exits_with_1(footage, tmp_path):
     weights = tiny_weights(tmp_path / "encoder.safetensors")
     avsearch("index", footage / "film0.mp4", "--library", tmp_path / "lib", "--model", weights)
@@ -114,6 +118,7 @@ def test_verify_finds_a_flipped_byte_and_exits_with_1(footage, tmp_path):
     assert segment.name in out
 
 
+@pytest.mark.slow
 def test_a_bad_file_is_listed_and_the_exit_code_is_3(footage, tmp_path):
     folder = tmp_path / "in"
     folder.mkdir()
@@ -185,6 +190,7 @@ def test_ctrl_c_ends_any_command_with_a_sentence(footage, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_training_on_a_folder_leaves_weights_that_index(footage, tmp_path):
     code, out, errors = avsearch("train", footage, "--out", tmp_path / "run", "--steps", 2, "--recipe", "ave")
     assert code == 0, errors

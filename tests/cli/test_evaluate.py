@@ -27,6 +27,7 @@ def evaluate(manifest, report, *options):
     return code, out, errors, json.loads(record.read_text(encoding="utf-8")) if record.exists() else None
 
 
+@pytest.mark.slow
 def test_a_report_is_a_page_a_text_a_record_and_files_for_trec_eval(manifest, made_library, tmp_path):
     code, out, errors, record = evaluate(manifest, tmp_path / "report", "--library", made_library)
     assert code == 0, errors
@@ -42,6 +43,7 @@ def test_a_report_is_a_page_a_text_a_record_and_files_for_trec_eval(manifest, ma
     assert "95 %" in out
 
 
+@pytest.mark.slow
 def test_the_same_input_and_seed_give_the_same_bytes_but_for_dates(manifest, weights, tmp_path):
     for folder in ("one", "two"):
         code, _, errors, _ = evaluate(manifest, tmp_path / folder, "--model", weights, "--seed", "3")
@@ -101,6 +103,7 @@ def test_a_library_that_lacks_half_of_the_files_says_which(films, manifest, weig
     assert f"2 rows whose file is not in the library, left out: {left_out}." in errors
 
 
+@pytest.mark.slow
 def test_two_models_are_compared_and_more_are_seeds_of_one(manifest, weights, tmp_path):
     other = (
         tiny_weights(tmp_path / "other" / "encoder.safetensors") if (tmp_path / "other").mkdir() is None else None
@@ -127,6 +130,7 @@ def test_two_models_are_compared_and_more_are_seeds_of_one(manifest, weights, tm
     assert system["over_runs"]["image-audio"]["num"] == 4
 
 
+@pytest.mark.slow
 def test_relevance_and_gain_are_chosen_and_the_ontology_is_asked_for(manifest, weights, tmp_path):
     ontology = tmp_path / "ontology.json"
     classes = [

@@ -34,6 +34,7 @@ def test_a_checkpoint_of_full_size_becomes_an_encoder_of_4096_numbers(tmp_path):
     assert vectors.shape == (2, 4096)
 
 
+@pytest.mark.slow
 def test_an_encoder_of_pictures_alone_is_indexed_queried_and_evaluated_by_commands(tmp_path):
     (tmp_path / "films").mkdir()
     for seed in range(4):

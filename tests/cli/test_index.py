@@ -104,6 +104,7 @@ def test_a_folder_that_is_not_mounted_is_said_and_loses_nothing(films, weights, 
     assert status_of(library)["files"]["missing"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_ctrl_c_finishes_what_is_in_hand_and_the_command_it_names_does_the_rest(
     long_films, weights, tmp_path, number, code
@@ -125,6 +126,7 @@ def test_ctrl_c_finishes_what_is_in_hand_and_the_command_it_names_does_the_rest(
     assert status_of(library)["files"]["indexed"] == 12
 
 
+@pytest.mark.slow
 def test_a_second_signal_stops_at_once_and_leaves_a_whole_library(long_films, weights, tmp_path):
     """Two different ones, since the same one sent twice may arrive once."""
     library = tmp_path / "lib"
@@ -137,6 +139,7 @@ def test_a_second_signal_stops_at_once_and_leaves_a_whole_library(long_films, we
     assert here("library", "verify", "--library", library)[0] == 0
 
 
+@pytest.mark.slow
 def test_watching_takes_up_a_new_file_and_ctrl_c_is_its_ordinary_end(films, weights, tmp_path):
     folder = shutil.copytree(films, tmp_path / "in")
     run = started("index", folder, "--library", tmp_path / "lib", "--model", weights, "--watch", "--json")

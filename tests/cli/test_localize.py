@@ -76,6 +76,7 @@ def test_a_film_has_a_map_for_each_frame(clip, localizer, tmp_path):
     assert here("localize", f"{clip}@0.5-1.5", "--model", localizer, "--out", out)[1] == f"{out}\n"
 
 
+@pytest.mark.slow
 def test_one_that_is_told_to_stop_leaves_nothing_behind(localizer, tmp_path):
     clip = make_clip(tmp_path / "long.mp4", frames=1500, seconds=60)
     folder = tmp_path / "out"

@@ -137,6 +137,7 @@ def test_what_is_piped_in_asks(made_library, films):
     assert first["score"] > 0.9
 
 
+@pytest.mark.slow
 def test_as_a_user_runs_it_pictures_can_be_drawn_as_text(made_library, films):
     code, out, _ = avsearch(
         "query",

@@ -156,6 +156,7 @@ def test_nothing_is_compared_with_vectors_that_are_damaged(own):
     assert "Nothing was compared" in errors
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_a_reembedding_and_the_same_command_goes_on(own, other_weights):
     folder, library = own
     for number in range(8):

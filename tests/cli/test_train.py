@@ -14,6 +14,7 @@ def footage(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_an_audit_trains_two_networks_and_tells_of_both(footage, tmp_path):
     code, out, errors = avsearch("train", footage, "--out", tmp_path / "run", "--audit", "--steps", 2)
     assert code == 0, errors
@@ -31,6 +32,7 @@ def test_an_audit_of_a_contrast_is_refused(footage, tmp_path):
     assert "ave, l3" in errors
 
 
+@pytest.mark.slow
 def test_what_a_step_draws_can_be_set(footage, tmp_path):
     options = ("--steps", 1, "--recipe", "ave", "--pairs-per-clip", 3, "--misalign", 0.5, "--batch-size", 4)
     code, out, errors = avsearch("train", footage, "--out", tmp_path / "run", *options, "--json")
@@ -46,6 +48,7 @@ def test_what_a_step_draws_can_be_set(footage, tmp_path):
     assert (config["pairs_per_clip"], config["misalignment_us"], config["batch_size"]) == (3, 500_000, 4)
 
 
+@pytest.mark.slow
 def test_a_run_for_some_minutes_goes_on_to_its_own_steps(footage, tmp_path):
     run, cache = tmp_path / "run", tmp_path / "cache"
     given = ("train", footage, "--out", run, "--cache", cache, "--batch-size", 2, "--minutes", 0.01)

@@ -126,6 +126,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path, monkeypatch, made
     assert all(after[name] == time for name, time in kept.items())
 
 
+@pytest.mark.slow
 def test_a_clip_that_was_deleted_is_made_again_byte_for_byte(tmp_path):
     clip = make(tmp_path).parent / "clips" / "clock-002.mp4"
     before = clip.read_bytes()

@@ -87,6 +87,7 @@ def test_how_a_sound_moves_within_a_second_tells_its_kind(sounds):
     assert neighbours_agree([movement(waveform) for waveform in waveforms], kinds) > 0.65
 
 
+@pytest.mark.slow
 def test_the_mean_colour_does_not_give_the_kind_away():
     plans = plan_collection(10, seed=0)
     colours = []
@@ -97,6 +98,7 @@ def test_the_mean_colour_does_not_give_the_kind_away():
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_the_files_of_the_whole_collection_give_nothing_away_either(tmp_path):
     rows = read_manifest(make_collection(tmp_path, progress=Silent())).rows

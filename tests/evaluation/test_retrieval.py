@@ -98,6 +98,7 @@ def random_items(seed, k, gain):
     return items_of(labels, vectors, groups, k, gain=gain)
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(
     seed=st.integers(0, 2**32),

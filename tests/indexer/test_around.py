@@ -49,6 +49,7 @@ def times_of(vectors, modality=IMAGE):
     return {(name, time) for name, side, time in vectors if side is modality}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["frames", "flow"])
 def test_the_vectors_are_those_of_a_plain_loop_over_all_frames(place, kind):
     encoder = load_encoder(weights_of(place, kind), "cpu")
@@ -74,6 +75,7 @@ def test_moments_differ_so_that_no_other_vector_would_have_done(place):
         assert (cosines[np.triu_indices(len(cosines), 1)] < 0.999).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["frames", "flow", "pictures"])
 def test_every_image_moment_asked_as_file_at_start_comes_back_first(place, kind):
     library = open_library(place / kind)
@@ -102,6 +104,7 @@ def test_from_pictures_alone_to_both_sides_the_sounds_are_planned_and_back_they_
     assert verify(open_library(library)) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["frames", "flow", "pictures"])
 def test_what_is_lost_is_made_again_and_a_deep_check_finds_the_same_vectors(place, tmp_path, kind):
     library = copy_of(place / kind, place / "footage", tmp_path)

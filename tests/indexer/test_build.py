@@ -175,6 +175,7 @@ def test_a_frozen_or_black_stretch_is_one_moment_and_the_rest_is_counted(weights
     assert open_library(tmp_path / "lib").catalog.status().still_frames == 9
 
 
+@pytest.mark.slow
 def test_moments_are_keyframes_and_gaps_are_filled_up_to_the_limit(weights, tmp_path):
     (tmp_path / "in").mkdir()
     make_clip(tmp_path / "in" / "a.mp4", frames=250, size=(640, 480), gop=125)  # too large to be read at once

@@ -91,6 +91,7 @@ def test_the_pictures_of_a_page_of_hits_are_fetched(indexed, filled, disk, tmp_p
     assert len(filled.fetched()) == 1
 
 
+@pytest.mark.slow
 def test_a_server_gives_what_it_fetches_when_it_is_asked_for(indexed, filled, disk, tmp_path, cache):
     media_id, data = media_of(indexed, "deep/sound.wav"), (disk / "footage" / "deep" / "sound.wav").read_bytes()
     with running(indexed, tmp_path / "served") as server:

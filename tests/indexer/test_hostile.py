@@ -103,6 +103,7 @@ def limits(monkeypatch, patience_s=3.0):
     monkeypatch.setattr(safety, "MEMORY_LIMIT_BYTES", 500 << 20)
 
 
+@pytest.mark.slow
 def test_a_folder_of_attacks_leaves_a_library_of_what_is_good(tmp_path, weights, monkeypatch):
     folder = tmp_path / "footage"
     folder.mkdir()
@@ -171,6 +172,7 @@ CRASHES = "kill -SEGV $$"
 SLOW = pytest.mark.slow  # as the first, at the level of a whole run; tests/media/test_runner.py has them all
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "behaviour",
     [HANGS, CRASHES, pytest.param(FLOODS, marks=SLOW), pytest.param(FORKS, marks=SLOW)],

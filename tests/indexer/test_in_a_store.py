@@ -122,7 +122,8 @@ def test_the_segments_of_a_library_that_is_there_stay_where_they_are(job, place,
         ("segments", "segments: is not the address of a store."),
     ],
 )
-def test_a_wrong_address_is_one_sentence_and_the_right_one_goes_on(job, url, why):
+def test_a_wrong_address_is_one_sentence_at_once_and_the_right_one_goes_on(job, url, why, monkeypatch):
+    monkeypatch.setattr("indexer.opening._LOOK_EVERY_S", -1)  # waiting for a library that nobody makes would fail
     words = ["index", *job.paths, "--library", job.library, "--model", job.model, "--segments"]
     code, printed, told = here(*words, url)
     assert (code, printed) == (1, "")

@@ -242,6 +242,7 @@ def test_nobody_else_writes_while_vectors_are_made(library, new, footage):
     assert len(refused) == 6
 
 
+@pytest.mark.slow
 def test_both_databases_take_a_new_encoder_and_what_it_lost(database_url, place, new, tmp_path):
     directory, footage = tmp_path / "library", place / "footage"
     run_index(directory, footage, model=place / "old.safetensors", database_url=database_url)

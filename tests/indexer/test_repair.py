@@ -126,6 +126,7 @@ def test_files_that_are_away_stay_lost_until_they_are_back(library, footage, tmp
     assert lowest_cosine(moments(library), before) >= 0.9999
 
 
+@pytest.mark.slow
 def test_moments_are_found_again_as_they_were_planned(place, tmp_path):
     low, high = write_wav(tmp_path / "low.wav", tones(1)), write_wav(tmp_path / "high.wav", tones(3)[96_000:])
     footage = tmp_path / "footage"

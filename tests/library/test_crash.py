@@ -130,6 +130,7 @@ def assert_can_be_done_again(job, copy, expected):
     assert verify(copy) == []
 
 
+@pytest.mark.slow
 @pytest.mark.sqlite
 @pytest.mark.parametrize("job", OPERATIONS_IN_TURN, indirect=True)
 def test_a_writer_killed_at_any_instant_leaves_the_state_before_or_after(job, tmp_path):
@@ -168,6 +169,7 @@ def test_writers_killed_one_after_the_other_leave_the_state_before_or_after(job)
     assert is_after == sorted(is_after)
 
 
+@pytest.mark.slow
 @pytest.mark.sqlite
 @pytest.mark.parametrize("job", ["compact"], indirect=True)
 def test_a_content_that_comes_back_after_a_killed_compact_has_its_moments_once(job, tmp_path, maker):

@@ -112,6 +112,7 @@ def test_a_film_is_no_larger_than_it_is_good_to_look_at_and_even(localized, tmp_
     assert probed(out)[0]["width"] == 1280
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_length(tmp_path, localizer_weights, monkeypatch):
     """A hundred frames more would be 23 MB."""
     monkeypatch.setattr(film, "_BATCH", 4)

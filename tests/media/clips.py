@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import wave
+from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -57,10 +59,22 @@ def ffmpeg(*arguments, stdin=None):
 
 def make_clip(path: Path, *, frames=50, rate="25", seconds=None, size=(320, 240), gop=12, options=()):
     """H.264 of numbered frames and, with `seconds`, the tones; `options` go before the output."""
+    sound = write_wav(path.with_suffix(".tones.wav"), tones(seconds)).read_bytes() if seconds else None
+    path.write_bytes(_encoded(path.suffix, frames, rate, sound, size, gop, tuple(map(str, options))))
+    return path
+
+
+@lru_cache(256)
+def _encoded(suffix, frames, rate, sound, size, gop, options):
+    """The bytes of such a clip: tests that each make the same one need ffmpeg once."""
     width, height = size
     inputs = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", rate, "-i", "pipe:0"]
-    if seconds:
-        inputs += ["-i", write_wav(path.with_suffix(".tones.wav"), tones(seconds))]
     codec = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", str(gop), "-bf", "2"]
-    ffmpeg(*inputs, *codec, *options, path, stdin=numbered_frames(frames, width, height).tobytes())
-    return path
+    with TemporaryDirectory() as folder:
+        made = Path(folder, f"clip{suffix}")
+        if sound is not None:
+            heard = made.with_name("tones.wav")
+            heard.write_bytes(sound)
+            inputs += ["-i", heard]
+        ffmpeg(*inputs, *codec, *options, made, stdin=numbered_frames(frames, width, height).tobytes())
+        return made.read_bytes()

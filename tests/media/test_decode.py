@@ -88,6 +88,7 @@ def test_sound_that_starts_late_and_pictures_that_start_late_keep_their_times(tm
     assert [number_of(frame.rgb) for frame in frames] == [0, 25, 50, 75]
 
 
+@pytest.mark.slow
 def test_a_long_file_is_read_piece_by_piece(tmp_path):
     """The first pieces come while the process is still running: nothing waits for the end."""
     source = ["-f", "lavfi", "-i", "testsrc=s=64x48:r=5:d=2000", "-f", "lavfi", "-i", "sine=d=2000"]

@@ -207,6 +207,7 @@ def slow(tmp_path_factory):
     return slow_film(tmp_path_factory.mktemp("slow") / "slow.mkv")
 
 
+@pytest.mark.slow
 def test_a_film_that_takes_minutes_a_frame_hangs_ffmpeg(slow):
     """That the next test is about an attack: SIGTERM would not even end it."""
     with pytest.raises(subprocess.TimeoutExpired):
@@ -228,6 +229,7 @@ def test_a_film_that_takes_minutes_a_frame_is_given_up(slow, monkeypatch, reader
     assert time.monotonic() - began < 5
 
 
+@pytest.mark.slow
 def test_a_real_film_of_large_frames_is_within_the_limits(tmp_path):
     """8192 x 4320, what the largest cameras give."""
     path = make_clip(tmp_path / "large.mp4", frames=3, size=(8192, 4320))

@@ -32,6 +32,7 @@ def made(path, folder):
     return target
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "options"),
     [
@@ -102,6 +103,7 @@ def test_without_h264_the_preview_is_webm_and_without_mp3_aac(tmp_path, monkeypa
     assert is_playable(sound, media.probe(sound))
 
 
+@pytest.mark.slow
 def test_how_far_it_is_is_told(tmp_path):
     clip = make_clip(tmp_path / "clip.mp4", frames=1500, seconds=60)
     ffmpeg("-i", clip, "-c:v", "mpeg4", "-c:a", "aac", tmp_path / "long.avi")
@@ -141,6 +143,7 @@ def test_a_name_is_only_ever_a_name(tmp_path):
         assert media.probe(target).duration_us == pytest.approx(1_000_000, abs=100_000)
 
 
+@pytest.mark.slow
 def test_making_one_can_be_given_up(tmp_path):
     """By whoever waits: what it raises ends ffmpeg, too."""
     clip = make_clip(tmp_path / "clip.mkv", frames=1000, size=(640, 360))

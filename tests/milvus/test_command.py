@@ -92,6 +92,7 @@ def test_what_cannot_be_meant_is_wrong_usage(filled, words, said):
     assert "secret" not in errors
 
 
+@pytest.mark.slow
 def test_a_server_that_is_down_is_one_line_of_a_query_and_one_sentence_of_the_command(filled, own_milvus, caplog):
     before, _ = like(filled)
     move_to_milvus(filled, own_milvus.uri, progress=Silent())

@@ -82,6 +82,7 @@ def test_an_address_must_not_hold_credentials(uri):
     assert "Milvus@" not in str(raised.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("who", ["nobody", "silent", "web_server"])
 def test_where_no_milvus_answers_that_is_said_and_nothing_changes(filled, who, request, monkeypatch):
     monkeypatch.setattr(server, "_CONNECT_S", 1.0)
@@ -94,6 +95,7 @@ def test_where_no_milvus_answers_that_is_said_and_nothing_changes(filled, who, r
     agree(filled, sides=0)
 
 
+@pytest.mark.slow
 def test_the_token_comes_from_the_environment_and_is_written_nowhere(filled, own_milvus, monkeypatch):
     own_milvus.kill()
     own_milvus.start(token="root:secret7")
@@ -123,6 +125,7 @@ def test_a_server_that_is_too_old_is_named(filled, own_milvus):
     assert engine_of(filled) is None
 
 
+@pytest.mark.slow
 def test_a_server_that_is_down_costs_a_line_and_no_hits(filled, own_milvus, caplog):
     move(filled, own_milvus.uri)
     agree(filled)
@@ -143,6 +146,7 @@ def test_a_server_that_is_down_costs_a_line_and_no_hits(filled, own_milvus, capl
     assert verify(filled) == []
 
 
+@pytest.mark.slow
 def test_a_server_that_dies_in_a_query_costs_a_line_and_no_hits(filled, own_milvus, caplog, monkeypatch):
     monkeypatch.setattr(link, "PAUSE_S", 1e6)
     move(filled, own_milvus.uri)
@@ -157,6 +161,7 @@ def test_a_server_that_dies_in_a_query_costs_a_line_and_no_hits(filled, own_milv
 SLOW = [pytest.param(call, marks=pytest.mark.slow) for call in ("Flush", "CreateCollection", "Query")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", ["Upsert", *SLOW])
 def test_a_server_that_dies_while_it_is_filled_is_filled_to_the_end_by_the_same_command(
     filled, own_milvus, call, monkeypatch
@@ -183,6 +188,7 @@ def test_a_server_that_dies_while_it_is_filled_is_filled_to_the_end_by_the_same_
         assert rows_there(own_milvus, it.collection) == ids_of(filled, modality)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [1, 2, 5, 6, 9, 10])
 def test_a_run_that_is_killed_after_any_batch_leaves_nothing_that_lies(filled, milvus, at, monkeypatch):
     """The search in between counts each moment once, and the next run ends with each of them there once."""

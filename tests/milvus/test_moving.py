@@ -154,6 +154,7 @@ def test_verify_says_which_moments_milvus_lacks_and_which_it_should_not_have(mov
     assert rows_there(milvus, name) == ids_of(moved, IMAGE)
 
 
+@pytest.mark.slow
 def test_a_collection_that_lacks_rows_is_not_searched(moved, milvus, caplog):
     client = milvus.client()
     client.delete(collection_of(moved, IMAGE), filter="media_id in [7]")

@@ -37,6 +37,7 @@ def library(folder, tmp_path_factory):
     return open_library(place)
 
 
+@pytest.mark.slow
 def test_every_stored_moment_asked_as_file_at_start_comes_back_first(library, folder):
     """Four frame rates, 24000/1001 among them; the time goes through the decimal number that --json prints."""
     snapshot = library.snapshot()

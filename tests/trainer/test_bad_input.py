@@ -45,6 +45,7 @@ def test_a_folder_without_media_leaves_no_run(tmp_path, job):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_bad_files_are_listed_and_the_others_train(tmp_path, job, clips_folder):
     text = tmp_path / "text.mp4"
     text.write_text("no video at all")
@@ -265,6 +266,7 @@ def test_other_errors_of_the_device_are_not_taken_for_too_little_memory(job, mon
         train(job, Silent())
 
 
+@pytest.mark.slow
 def test_a_damaged_shard_stops_the_run_in_one_sentence_and_resuming_decodes_it_again(tmp_path, job):
     job = replace(job, cache=tmp_path / "cache")
     expected = train(job, Silent()).header.fingerprint

@@ -49,6 +49,7 @@ def slow(*names):
     return [pytest.param(name, marks=pytest.mark.slow) for name in names]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["ave", *slow("ave-nce", "ave-views", "l3", "avol-nce", "avol-attention", "ave-mf", "ave-of")]
 )
@@ -59,6 +60,7 @@ def test_two_ranks_take_the_very_steps_of_one_process(name):
     assert len(set(alone.split())) == 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ave-nce", *slow("ave", "ave-of")])
 def test_two_ranks_train_on_the_same_batches_as_one_process(tmp_path, job, tiny_config, name, monkeypatch):
     for module in (step, validation):  # rounded to eight bits, sums depend on how rows are grouped

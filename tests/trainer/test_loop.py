@@ -19,6 +19,7 @@ from trainer.loop import train
 from trainer.recipes import RECIPES
 
 
+@pytest.mark.slow
 def test_a_run_leaves_weights_log_curve_checkpoints_and_a_cache_that_is_not_decoded_again(
     tmp_path, job, monkeypatch
 ):

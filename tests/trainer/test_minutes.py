@@ -1,12 +1,15 @@
 from dataclasses import replace
 from types import SimpleNamespace
 
+import pytest
+
 from avsearch.moments import Silent
 from tests.trainer.runs import Recorder, losses
 from trainer import beginning
 from trainer.loop import train
 
 
+@pytest.mark.slow
 def test_minutes_fix_the_number_of_steps_before_the_first_one(tmp_path, job, monkeypatch):
     ticks = iter(range(10**6))
     monkeypatch.setattr(beginning, "time", SimpleNamespace(monotonic=lambda: next(ticks) / 4))  # all takes 0.25 s

@@ -14,6 +14,7 @@ from trainer.membership import read_membership
 from trainer.recipes import RECIPES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_resumed_run_is_bit_for_bit_the_uninterrupted_one(tmp_path, job, tiny_config, name):
     job = replace(job, config=tiny_config(name, learning_rate=1e-2), steps=6)
@@ -113,6 +114,7 @@ def test_resuming_by_another_recipe_is_refused(job):
     assert "run.json" in caught.value.hint
 
 
+@pytest.mark.slow
 def test_a_run_killed_before_its_first_validation_goes_on_with_its_step_count(tmp_path, job, monkeypatch):
     monkeypatch.setattr(loop, "_CHECKPOINT_S", 0.0)
     job = replace(job, steps=40, config=replace(job.config, learning_rate=1e-2))

@@ -115,6 +115,7 @@ def _write_for_ever(directory, begun):
             begun.set()
 
 
+@pytest.mark.slow
 def test_what_was_told_of_survives_kill_9_at_any_moment(tmp_path):
     spawn = multiprocessing.get_context("spawn")
     for number in range(4):

@@ -39,6 +39,7 @@ def manifest(path, rows):
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60)
 def test_files_of_the_test_split_are_never_opened(tmp_path, job, clips_folder, never_opened, monkeypatch):
     tests = [tmp_path / f"test{number}.mp4" for number in range(3)]

@@ -80,6 +80,7 @@ def test_a_bad_member_is_listed_by_shard_and_name_and_the_others_are_used(tmp_pa
     assert "member-" not in failure.reason
 
 
+@pytest.mark.slow
 def test_a_folder_of_shards_trains(tmp_path, job, clips):
     folder = tmp_path / "shards"
     folder.mkdir()

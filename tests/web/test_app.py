@@ -179,6 +179,7 @@ def test_without_a_localizer_the_command_that_gives_one_is_named(server, media_i
     assert "set-localizer" in told["localizer_hint"]
 
 
+@pytest.mark.slow
 def test_the_command_serves_until_it_is_told_to_stop(made_library, footage, tmp_path):
     import shutil
 

@@ -80,6 +80,7 @@ def test_a_second_request_on_a_connection_is_answered_within_its_time(impatient)
             time.sleep(0.3)
 
 
+@pytest.mark.slow
 def test_an_answer_that_nobody_reads_is_given_up(impatient, tmp_path):
     long = write_wav(tmp_path / "long.wav", tones(300))  # more than the system's buffers take
     upload_id = impatient.upload(long)
@@ -122,6 +123,7 @@ def test_a_body_that_is_too_large_for_a_query_is_refused_without_being_kept(impa
     assert (answer.status_code, answer.headers["connection"]) == (413, "close")
 
 
+@pytest.mark.slow
 def test_more_connections_than_there_may_be_are_told_so(made_library, tmp_path):
     with running(made_library, tmp_path / "cache", num_connections=20) as server:
         held = [connect(server) for _ in range(40)]

@@ -145,6 +145,7 @@ def test_absurd_stretches_are_refused_or_silent(server, media_ids, asked, status
     assert server.get(f"/v1/media/{media_ids['still.png']}/waveform").status_code == 404
 
 
+@pytest.mark.slow
 def test_the_cache_stays_within_its_room(own_library, tmp_path):
     cache = tmp_path / "cache"
     with running(own_library, cache, cache_bytes=20_000) as server:

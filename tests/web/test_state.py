@@ -154,6 +154,7 @@ def test_a_library_that_a_newer_avsearch_upgraded_is_named(own_library, tmp_path
         await_ready(server)
 
 
+@pytest.mark.slow
 def test_another_encoder_is_taken_up(own_library, own_footage, tmp_path):
     other = tiny_weights(tmp_path / "other.safetensors", seed=3)
     with running(own_library, tmp_path / "cache") as server:

@@ -29,6 +29,7 @@ def test_moments_of_a_class_lie_together(items_of):
     assert others.score(found.place, classes) == 1.0
 
 
+@pytest.mark.slow
 def test_two_processes_place_alike():
     vectors = np.random.default_rng(0).standard_normal((510, 60))
     command = [sys.executable, "-c", ELSEWHERE]

@@ -148,6 +148,7 @@ def test_a_creation_that_failed_is_done_again_by_the_same_call(tmp_path, object_
     assert verify(create_library(tmp_path / "library", segments_url=object_store.url(prefix))) == []
 
 
+@pytest.mark.slow
 def test_a_store_that_fails_in_the_middle_of_a_commit_leaves_the_state_before(
     library, fill, object_store, segments, prefix
 ):

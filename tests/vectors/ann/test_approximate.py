@@ -63,6 +63,7 @@ def test_each_kind_finds_most_of_the_best_rows_and_scores_them_exactly(segments,
     assert recall(found, naive(segments, queries, 30)) >= least
 
 
+@pytest.mark.slow
 def test_codes_of_a_few_bytes_find_most_of_the_best_rows_since_rows_themselves_decide():
     segments = segments_of(np.random.default_rng(1), 7000, 5000, dtype=np.float16)
     queries = segments[0].vector[:20].astype(np.float32)

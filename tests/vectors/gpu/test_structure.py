@@ -40,6 +40,7 @@ def mapped(segments, tmp_path):
     return written
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LISTS)
 @pytest.mark.parametrize("num_gpus", [1, 3])
 def test_lists_on_gpus_name_the_same_rows(gpus, mapped, queries, name, num_gpus):
@@ -120,6 +121,7 @@ def test_a_graph_of_the_cpu_stays_there_and_a_line_says_so(gpus, mapped, segment
     assert "The index hnsw has no form for the GPU" in caplog.messages[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LISTS)
 def test_what_a_gpu_builds_the_cpu_reads(gpus, segments, queries, tmp_path, name):
     gpus()
