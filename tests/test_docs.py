@@ -103,6 +103,7 @@ def test_the_gpu_page_installs_what_the_doctor_says():
         assert f"`{install_command(wheel, {'faiss-cpu': '1'})}`" in page
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_storage_page_keep_the_vectors_on_s3(folder, object_store, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
     if not object_store.has_bucket("archive"):
@@ -117,6 +118,7 @@ def test_the_commands_of_the_storage_page_keep_the_vectors_on_s3(folder, object_
     assert not Path("lib/segments").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.milvus
 def test_the_commands_of_the_milvus_page_move_a_library_there_and_back(folder, milvus):
     from indexer.build import index
@@ -141,6 +143,7 @@ def test_the_commands_of_the_milvus_page_move_a_library_there_and_back(folder, m
     assert [(find, held == there) for find, held, there in moments] == [("image", True), ("audio", True)]
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_storage_page_index_footage_on_s3_and_ask_it(folder, object_store, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
     if not object_store.has_bucket("archive"):

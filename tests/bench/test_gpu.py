@@ -42,6 +42,7 @@ OTHERS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_every_figure_is_there_and_positive():
     found = {it.name: it for it in bench_gpu(TINY, Silent()).figures}
     assert {
@@ -172,6 +173,7 @@ def test_a_share_is_bytes_by_time_by_bandwidth():
     assert gpu_ways.share_figure("x", figures, 5_000_000, 1e10).value == pytest.approx(0.25)
 
 
+@pytest.mark.slow
 def test_without_a_gpu_one_sentence_says_so():
     if torch.cuda.is_available():
         pytest.skip("there is one")
@@ -184,6 +186,7 @@ def test_without_a_gpu_one_sentence_says_so():
     )
 
 
+@pytest.mark.slow
 def test_no_search_where_none_is_wanted():
     names = [it.name for it in bench_gpu(replace(TINY, search_rows=0), Silent()).figures]
     assert not [name for name in names if "search" in name]

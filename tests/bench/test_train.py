@@ -35,6 +35,7 @@ def job(films, cache):
     return TrainBenchmarkJob([films], config, num_runs=2, steps=2, cache=cache, device="cpu")
 
 
+@pytest.mark.slow
 def test_every_run_has_its_figures_and_what_was_left_out_is_told(job):
     result = bench_train(job, Silent())
     assert (len(result.runs), result.rows) == (2, 2)
@@ -46,6 +47,7 @@ def test_every_run_has_its_figures_and_what_was_left_out_is_told(job):
     assert set(told) == {"step_s", "computing_s", "loading_percent", "making_s", "pairs_per_s"}
 
 
+@pytest.mark.slow
 def test_what_loading_costs_shows_in_its_share(job, monkeypatch):
     """A batch that takes a fifth of a second to make, before a step that takes next to nothing."""
     render = Clips.render

@@ -164,6 +164,7 @@ def test_paths_that_are_not_indexed_have_no_media(catalog, footage, tmp_path):
     assert catalog.media_of_paths([]) == {}
 
 
+@pytest.mark.slow
 def test_ten_thousand_paths_take_a_few_statements(catalog, footage, monkeypatch, add_media, sound):
     root = catalog.add_root(footage)
     names = [f"dir{index % 7}/{index}.wav".encode() for index in range(10_000)]

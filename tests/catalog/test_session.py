@@ -127,6 +127,7 @@ def test_a_writer_that_was_cut_off_writes_no_more_and_lets_another_in(database, 
     assert caplog.records == []
 
 
+@pytest.mark.slow
 def test_a_writer_that_is_cut_off_in_the_middle_of_a_change_has_changed_nothing(
     database, kill_at, footage, segment, sound, encoder
 ):

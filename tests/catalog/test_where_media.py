@@ -186,6 +186,7 @@ def joined(parts):
     return several.map(AllOf) | several.map(AnyOf) | parts.map(Not)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_a_filter_chooses_the_live_media_for_which_it_holds(catalog, make_world, tmp_path, seed):
     world = make_world(seed)

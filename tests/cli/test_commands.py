@@ -179,6 +179,7 @@ def test_a_reader_that_has_enough_is_no_error(library):
     assert (done.returncode, done.stderr) == (141, "")
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_any_command_with_a_sentence(footage, tmp_path):
     run = started("train", footage, "--out", tmp_path / "run")
     assert "look" in run.stderr.readline()

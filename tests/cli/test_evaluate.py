@@ -55,6 +55,7 @@ def test_the_same_input_and_seed_give_the_same_bytes_but_for_dates(manifest, wei
         assert DATE.sub(b"", path.read_bytes()) == DATE.sub(b"", other.read_bytes()), path.name
 
 
+@pytest.mark.slow
 def test_everything_wrong_with_a_manifest_is_named_with_its_count(films, weights, tmp_path):
     """A missing file, one that is no media, a path again, no label, a class of one, and a column of no use."""
     (tmp_path / "words.mp4").write_text("words", encoding="utf-8")
@@ -92,6 +93,7 @@ def test_everything_wrong_with_a_manifest_is_named_with_its_count(films, weights
     assert "gone.mp4" in page
 
 
+@pytest.mark.slow
 def test_a_library_that_lacks_half_of_the_files_says_which(films, manifest, weights, tmp_path):
     library = tmp_path / "library"
     assert here("index", films / "a", "--library", library, "--model", weights)[0] == 0

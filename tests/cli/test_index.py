@@ -209,6 +209,7 @@ def test_a_library_on_postgresql_keeps_no_password_and_prints_none(films, weight
     assert b"opensesame" not in kept
 
 
+@pytest.mark.slow
 def test_unchanged_files_and_the_status_need_no_torch(films, own_library):
     code = "import sys; from avsearch.cli import app; app(sys.argv[1:], standalone_mode=False);"
     code += "print({'torch', 'faiss', 'numba'} & set(sys.modules), file=sys.stderr)"

@@ -37,6 +37,7 @@ def fails(*words, code):
     return errors
 
 
+@pytest.mark.slow
 def test_a_picture_and_a_sound_give_a_png_whose_path_is_printed(clip, localizer, tmp_path):
     out = tmp_path / "map.png"
     code, printed, errors = avsearch("localize", f"{clip}@1", f"{clip}@0.5", "--model", localizer, "--out", out)

@@ -35,6 +35,7 @@ def test_an_index_is_used_told_about_and_left_out_when_asked(large, monkeypatch)
     assert len(asked) == 1
 
 
+@pytest.mark.slow
 def test_status_verify_and_the_table_tell_about_an_index(large):
     library, _ = large
     code, out, _ = here("library", "optimize", "--recall", "0.9", "--library", library)

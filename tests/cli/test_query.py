@@ -112,6 +112,7 @@ def test_a_playlist_can_go_to_stdout(made_library, films):
     assert "rank" not in out
 
 
+@pytest.mark.slow
 def test_lists_and_pages_are_written_beside_the_table(made_library, films, tmp_path):
     html, edl = tmp_path / "hits.html", tmp_path / "hits.edl"
     code, out, told = here(

@@ -26,6 +26,7 @@ def test_an_audit_trains_two_networks_and_tells_of_both(footage, tmp_path):
     assert "ave" in (tmp_path / "run" / "on-grid" / "run.json").read_text()
 
 
+@pytest.mark.slow
 def test_an_audit_of_a_contrast_is_refused(footage, tmp_path):
     code, _, errors = avsearch("train", footage, "--out", tmp_path / "run", "--audit", "--recipe", "ave-nce")
     assert code == 2

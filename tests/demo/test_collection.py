@@ -94,6 +94,7 @@ def test_a_clip_holds_the_sound_of_its_kind(made):
         assert np.corrcoef(heard[:same], planned[:same])[0, 1] > 0.5  # AAC does not keep noise
 
 
+@pytest.mark.slow
 def test_progress_counts_every_clip_and_a_second_run_has_nothing_to_do(tmp_path):
     first, second = Heard(), Heard()
     assert make(tmp_path, first) == make(tmp_path, second) == tmp_path / "manifest.csv"
@@ -102,6 +103,7 @@ def test_progress_counts_every_clip_and_a_second_run_has_nothing_to_do(tmp_path)
     assert second.stages == []
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path, monkeypatch, made):
     original, count = collection.write_clip, iter(range(100))
 
@@ -135,6 +137,7 @@ def test_a_clip_that_was_deleted_is_made_again_byte_for_byte(tmp_path):
     assert clip.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_two_collections_are_never_mixed(tmp_path):
     make(tmp_path)
     with pytest.raises(UsageError, match="another demo collection") as caught:

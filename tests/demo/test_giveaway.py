@@ -75,6 +75,7 @@ def sounds():
     return [plan.kind for plan in plans], waveforms
 
 
+@pytest.mark.slow
 def test_the_mean_spectrum_does_not_give_the_kind_away(sounds):
     kinds, waveforms = sounds
     features = [spectrum_features(waveform) for waveform in waveforms]

@@ -50,6 +50,7 @@ main()
     return done.returncode, {it["name"]: it for it in json.loads(done.stdout)["checks"]}
 
 
+@pytest.mark.slow
 def test_on_this_machine_the_base_works_and_every_check_is_whole():
     code, out, _ = avsearch("doctor", "--json")
     told = json.loads(out)
@@ -91,6 +92,7 @@ def test_a_torch_that_cannot_be_loaded_is_told_with_its_reason():
     assert "libcudart.so.13" in told["torch"]["found"]
 
 
+@pytest.mark.slow
 def test_without_faiss_the_command_that_installs_it_is_told():
     code, told = without("faiss")
     assert code == 1
@@ -98,6 +100,7 @@ def test_without_faiss_the_command_that_installs_it_is_told():
     assert "python -m pip install 'avsearch[cpu]'" in told["faiss"]["to_do"]
 
 
+@pytest.mark.slow
 def test_a_faiss_whose_cuda_libraries_are_missing_is_told_in_its_own_words():
     """Its GPU wheels raise no ImportError then."""
     message = "faiss-gpu installed but nvidia-cublas-cu12 is missing"

@@ -145,6 +145,7 @@ def test_an_encoder_of_many_frames_sees_those_around_the_drawn_one(loaded, colle
     assert all((frame == encoder.squares[4][0]).all() for frame in encoder.squares[4])  # the still picture
 
 
+@pytest.mark.slow
 def test_the_draw_depends_on_the_seed_and_on_the_name_but_not_on_the_other_rows(loaded, collection):
     def loudness(seed):
         encoder = NotingEncoder()
@@ -232,6 +233,7 @@ def test_what_judges_remark_is_among_the_problems(collection):
     assert named[ProblemKind.BAD_BOXES] == tuple(sorted(items.names))
 
 
+@pytest.mark.slow
 def test_a_judge_of_an_encoder_of_many_frames_gets_no_whole_frame(collection):
     judge = Noting()
     encoder = NotingEncoder(front_end=replace(SMALL_FRONT_END, num_frames=3))

@@ -243,6 +243,7 @@ def test_a_box_holds_its_edges_and_nothing_beyond():
     )
 
 
+@pytest.mark.slow
 def test_a_network_on_real_clips_is_measured_in_one_pass_and_twice_the_same(tmp_path):
     """Four films and a weights file; the map of the frame that was drawn, decoded anew, is what was measured."""
     for number in range(4):

@@ -87,6 +87,7 @@ def test_every_image_moment_asked_as_file_at_start_comes_back_first(place, kind)
         assert hit.score > 0.999
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("before", "after"), [("plain", "frames"), ("frames", "flow"), ("frames", "plain")])
 def test_reembedding_gives_what_a_new_library_would_hold(place, tmp_path, before, after):
     library = copy_of(place / before, place / "footage", tmp_path)

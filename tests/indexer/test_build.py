@@ -89,6 +89,7 @@ def test_two_copies_are_one_media_with_two_files(footage, weights, tmp_path):
     assert catalog.status().moments["image"] == 5
 
 
+@pytest.mark.slow
 def test_a_vanished_file_is_missing_and_comes_back_without_being_read(footage, weights, tmp_path):
     run(footage, tmp_path / "lib", model=weights)
     (footage / "one.mp4").rename(tmp_path / "away.mp4")

@@ -76,6 +76,7 @@ def test_a_vector_that_is_not_of_its_moment_is_found_although_every_checksum_is_
     assert "cosine" in str(problem)
 
 
+@pytest.mark.slow
 def test_vectors_of_another_encoder_are_found(library, tmp_path, place, footage):
     run_index(tmp_path / "other", footage, model=tiny_weights(tmp_path / "other.safetensors", seed=3))
     other = np.stack(list(moments(tmp_path / "other").values()))

@@ -34,6 +34,7 @@ def gets_of(name):
     return lambda request: re.search(rf"GET .*/{name}$", request) is not None
 
 
+@pytest.mark.slow
 def test_an_object_that_does_not_come_is_told_and_the_next_run_reads_it(filled, library, disk):
     is_it = gets_of("one.mp4")
     filled.store.fault = lambda request: Fault(500, "InternalError") if is_it(request) else None
@@ -72,6 +73,7 @@ def test_a_wrong_address_is_one_sentence(url, why, library, disk, cache, object_
     assert told.value.message == why
 
 
+@pytest.mark.slow
 def test_an_object_that_changes_while_it_is_fetched_is_read_by_the_next_run(filled, library, disk):
     other = (disk / "footage" / "deep" / "two.mov").read_bytes()
     is_it, changed = gets_of("one.mp4"), []
@@ -89,6 +91,7 @@ def test_an_object_that_changes_while_it_is_fetched_is_read_by_the_next_run(fill
     assert set(states(library).values()) == {"indexed"}
 
 
+@pytest.mark.slow
 def test_a_block_that_is_cut_off_is_asked_for_again_and_only_that(filled, cache, monkeypatch, disk):
     monkeypatch.setattr(footage_module, "BLOCK_BYTES", 1000)
     place, data = Path(filled.url), (disk / "footage" / "silence.wav").read_bytes()
@@ -108,6 +111,7 @@ def test_a_block_that_is_cut_off_is_asked_for_again_and_only_that(filled, cache,
     assert [path.name for path in (cache / "here").iterdir()] == ["room.lock"]
 
 
+@pytest.mark.slow
 def test_what_is_larger_than_copies_may_be_fails_with_its_size_and_is_read_once_it_may(
     filled, library, disk, monkeypatch
 ):

@@ -81,6 +81,7 @@ def times(library):
     return {key: sorted(some) for key, some in found.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["s3", "memory", "file"])
 def test_a_library_of_a_store_holds_the_moments_and_vectors_of_a_folder_of_the_same_files(
     kind, disk, library, cache, request
@@ -163,6 +164,7 @@ def test_an_empty_place_and_a_store_that_refuses_mark_nothing_as_missing(indexed
     assert set(states(indexed).values()) == {"indexed"}
 
 
+@pytest.mark.slow
 def test_reembedding_and_a_deep_look_read_through_the_same_door(indexed, filled, disk, cache):
     checked = verify_deep(open_library(indexed), tell=NOBODY)
     assert (checked.problems, checked.away) == ((), ())
@@ -190,6 +192,7 @@ def test_a_repair_fetches_only_what_it_makes_again(indexed, filled, disk, cache)
     assert copies(cache) == []
 
 
+@pytest.mark.slow
 @pytest.mark.postgres
 def test_two_runs_at_once_over_one_place_share_its_files(filled, library, disk, cache, postgres_database):
     job = IndexJob([Path(filled.url)], library, model=disk / "encoder.safetensors", database_url=postgres_database)
@@ -203,6 +206,7 @@ def test_two_runs_at_once_over_one_place_share_its_files(filled, library, disk, 
     assert copies(cache) == []
 
 
+@pytest.mark.slow
 def test_a_place_around_a_known_one_takes_it_in(filled, library, disk, cache):
     inner = IndexJob([Path(f"{filled.url}/deep")], library, model=disk / "encoder.safetensors")
     assert index(inner, NOBODY).num_indexed == 2

@@ -59,6 +59,7 @@ def assert_same(library, place):
     assert lowest_cosine(by_file(library), by_file(place / "local")) > 0.9999
 
 
+@pytest.mark.slow
 def test_a_run_finds_what_it_finds_on_a_disk_and_the_same_command_finds_nothing_new(job, place, object_store):
     assert index(job, NOBODY).num_indexed > 0
     assert len(keys(object_store, job)) == 2
@@ -114,6 +115,7 @@ def test_the_segments_of_a_library_that_is_there_stay_where_they_are(job, place,
     assert object_store.objects("elsewhere") == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("url", "why"),
     [

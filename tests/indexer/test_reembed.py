@@ -90,6 +90,7 @@ def test_the_old_vectors_are_reclaimed_afterwards(library, new):
     assert run_index(library, library.parent / "footage").num_unchanged == 6
 
 
+@pytest.mark.slow
 def test_the_library_answers_with_the_old_encoder_until_the_switch(library, new, footage, commits_every_file):
     asked = Source(footage / "one.mp4", 0)
     answers = []
@@ -128,6 +129,7 @@ def test_a_run_that_is_cut_off_keeps_what_was_committed(library, new, monkeypatc
     assert verify(open_library(library)) == []
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_finished_by_the_next(library, new, place):
     before = moments(library)
     program = (
@@ -177,6 +179,7 @@ def test_the_encoder_in_use_is_refused_and_so_is_a_second_new_one(library, new, 
     assert "--abandon" in caught.value.hint
 
 
+@pytest.mark.slow
 def test_a_new_encoder_that_is_given_up_leaves_the_library_as_it_was(library, new, place, footage, tmp_path):
     before = moments(library)
     (footage / "one.mp4").rename(tmp_path / "away.mp4")

@@ -82,6 +82,7 @@ def test_a_copy_stands_in_for_a_file_that_is_away(library, new, footage, tmp_pat
     assert run(library, new).is_switched
 
 
+@pytest.mark.slow
 def test_what_was_skipped_is_read_by_the_next_index_at_the_same_moments(library, new, footage, tmp_path, place):
     run_index(library, footage / "deep")
     before = moments(library)

@@ -55,6 +55,7 @@ def test_failed_files_are_retried_on_request_or_when_they_change(footage, weight
     assert (result.num_indexed, len(result.failures)) == (1, 0)
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_keeps_what_was_finished_and_the_next_one_completes_it(footage, weights, tmp_path):
     done = []
 
@@ -70,6 +71,7 @@ def test_an_interrupted_run_keeps_what_was_finished_and_the_next_one_completes_i
     assert (result.num_indexed, result.num_unchanged) == (2, 3)
 
 
+@pytest.mark.slow
 def test_a_run_that_is_asked_to_stop_begins_nothing_new_and_commits(footage, weights, tmp_path, monkeypatch):
     stop, begun, genuine = threading.Event(), [], media.examine
 

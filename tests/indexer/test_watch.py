@@ -262,6 +262,7 @@ def test_stop_ends_it_wherever_it_is(footage, rounds, monkeypatch, moment):
     assert watching.told.empty()
 
 
+@pytest.mark.slow
 def test_a_library_follows_its_folder_and_is_free_between_rounds(tmp_path, monkeypatch):
     monkeypatch.setattr(watch_module, "SETTLE_S", 0.2)
     monkeypatch.setattr(watch_module, "RETRY_S", 0.5)

@@ -154,6 +154,7 @@ def test_a_writer_killed_at_every_single_line_leaves_the_state_before_or_after(j
         assert_can_be_done_again(job, copy, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("job", OPERATIONS_IN_TURN, indirect=True)
 def test_writers_killed_one_after_the_other_leave_the_state_before_or_after(job):
     """On a server too; each finds what the one before it left."""

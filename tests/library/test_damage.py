@@ -47,6 +47,7 @@ def padded(library, weights, footage, maker):
     return library
 
 
+@pytest.mark.slow
 @pytest.mark.sqlite
 @pytest.mark.parametrize("region", ["length", "header", "padding", "media_id", "start_us", "vector"])
 def test_any_flipped_bits_of_any_part_of_a_segment_are_found_and_never_searched(padded, region):
@@ -74,6 +75,7 @@ def test_any_flipped_bits_of_any_part_of_a_segment_are_found_and_never_searched(
     assert verify(padded) == damaged_segments(padded) == []
 
 
+@pytest.mark.slow
 @pytest.mark.sqlite
 def test_every_flipped_byte_of_a_segment_is_a_problem(filled):
     path = segment_paths(filled)[0]

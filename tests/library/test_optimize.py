@@ -197,6 +197,7 @@ def merged(library, side):
     return dataclasses.replace(rows, vector=rows.vector[::-1].copy())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["flipped", "truncated", "deleted", "other record"])
 def test_a_damaged_index_is_told_about_and_search_is_exact(optimized, caplog, damage):
     record = nearby(optimized)[IMAGE].record

@@ -104,6 +104,7 @@ def test_each_frame_is_asked_with_the_second_around_it(localized, clip, localize
     assert np.ptp([it.heat.probability for it in told]) > 0.001
 
 
+@pytest.mark.slow
 def test_a_film_is_no_larger_than_it_is_good_to_look_at_and_even(localized, tmp_path):
     large = make_clip(tmp_path / "large.mp4", frames=6, seconds=1, size=(1922, 1082), rate="6")
     done, told, out = localized(Part(large))

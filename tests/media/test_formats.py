@@ -191,6 +191,7 @@ def test_what_shows_through_a_film_with_alpha_is_its_own_colour(tmp_path):
     assert np.abs(frame.rgb.astype(int) - [255, 0, 0]).max() <= 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "options", "size"),
     [
@@ -211,6 +212,7 @@ def test_any_of_several_streams_of_sound_can_be_read(tmp_path, name, options, si
         assert tones_of(path, info)[:2] == [1 + number, 2 + number]
 
 
+@pytest.mark.slow
 def test_timecode_tracks_subtitles_chapters_and_covers_do_not_disturb(tmp_path):
     film = make_film(tmp_path / "film.mov", ["-c:v", "prores_ks", "-c:a", "pcm_s16le", "-timecode", "01:00:00:00"])
     words = tmp_path / "words.srt"

@@ -37,6 +37,7 @@ print(sum(it.ru_utime + it.ru_stime for it in times))
     assert measured.cpu_s > 0.3
 
 
+@pytest.mark.slow
 def test_a_process_that_takes_too_long_is_killed_with_all_of_its_group(tmp_path):
     mark = tmp_path / "pid"
     code = f"""

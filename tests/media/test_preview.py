@@ -65,6 +65,7 @@ def test_at_each_time_the_preview_shows_and_plays_what_the_file_does(tmp_path, n
         assert tone_of(heard) == pytest.approx(300 * (time_us // 1_000_000 + 1), abs=5)
 
 
+@pytest.mark.slow
 def test_pictures_become_light_upright_and_square_pixelled(tmp_path):
     make_clip(tmp_path / "large.mp4", frames=20, size=(1280, 720))
     ffmpeg("-i", tmp_path / "large.mp4", "-c:v", "mpeg4", "-vf", "setsar=2", tmp_path / "wide.avi")
@@ -88,6 +89,7 @@ def test_frames_that_come_faster_than_a_screen_shows_are_left_out(tmp_path):
     assert float(stream["duration"]) == pytest.approx(2, abs=0.1)
 
 
+@pytest.mark.slow
 def test_without_h264_the_preview_is_webm_and_without_mp3_aac(tmp_path, monkeypatch):
     ffmpeg("-i", make_clip(tmp_path / "clip.mp4", frames=30, seconds=1), "-c:v", "mpeg4", tmp_path / "old.avi")
     write_wav(tmp_path / "a.wav", tones(1))

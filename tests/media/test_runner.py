@@ -70,6 +70,7 @@ def test_a_reader_that_has_enough_ends_the_process(tmp_path):
     assert time.monotonic() - began < 30
 
 
+@pytest.mark.slow
 def test_time_in_which_nobody_waits_is_not_counted(tmp_path):
     with running(python("print('x' * 500_000); print('end')"), path=tmp_path, timeout_s=1.5) as process:
         process.read(10)
@@ -110,6 +111,7 @@ def test_a_process_that_swells_gets_no_more_memory_than_its_limit(tmp_path, monk
         assert run(swell, path=tmp_path, timeout_s=20)[0] == b"314572800\n"
 
 
+@pytest.mark.slow
 @protections
 def test_a_process_that_computes_for_ever_ends_although_nobody_waits_for_it(tmp_path, monkeypatch, protected):
     """Waiting is all that patience counts, so a process that always has something ready needs another end."""

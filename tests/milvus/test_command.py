@@ -22,6 +22,7 @@ def like(library, *words):
     return [it["moment_id"] for it in objects(out)], errors
 
 
+@pytest.mark.slow
 def test_one_command_moves_a_library_there_and_back(filled, milvus, monkeypatch):
     before, _ = like(filled)
     code, out, errors = engine(filled, "--milvus", milvus.uri, "--json")

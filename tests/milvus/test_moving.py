@@ -49,6 +49,7 @@ def test_moving_again_writes_nothing_twice(moved, milvus):
     agree(moved)
 
 
+@pytest.mark.slow
 def test_what_is_indexed_later_is_found_beside_it_until_it_is_taken_in(moved, add):
     new = set(add(*(f"c{at}" for at in range(20)), seed=3))
     assert copies(moved) == [(1000, 1200, 0)] * 2
@@ -59,6 +60,7 @@ def test_what_is_indexed_later_is_found_beside_it_until_it_is_taken_in(moved, ad
     assert agree(moved) & new
 
 
+@pytest.mark.slow
 def test_what_is_removed_is_found_no_more_and_leaves_milvus_with_the_next_run(moved, tmp_path, milvus):
     before = agree(moved)
     remove(moved, [str(tmp_path / "footage" / f"a{at}") for at in range(30)])
@@ -77,6 +79,7 @@ def test_what_is_removed_is_found_no_more_and_leaves_milvus_with_the_next_run(mo
     assert not agree(library) & gone
 
 
+@pytest.mark.slow
 def test_compacting_keeps_the_copy_of_every_moment_that_stays(moved):
     agree(moved)
     assert compact(moved, Silent()).num_segments_after == 2
@@ -86,6 +89,7 @@ def test_compacting_keeps_the_copy_of_every_moment_that_stays(moved):
     assert [it.num_written for it in again(library).values()] == [0, 0]
 
 
+@pytest.mark.slow
 def test_vectors_that_were_made_anew_are_copied_anew(moved, add):
     """As after a repair: same media, same encoder, other vectors and fewer moments."""
     snapshot = moved.snapshot()
@@ -105,6 +109,7 @@ def test_vectors_that_were_made_anew_are_copied_anew(moved, add):
     assert verify(library) == []
 
 
+@pytest.mark.slow
 def test_another_encoder_gets_collections_of_its_own(moved, tmp_path, milvus, caplog):
     old = engine_of(moved).collections
     with moved.writer() as writer:
@@ -124,6 +129,7 @@ def test_another_encoder_gets_collections_of_its_own(moved, tmp_path, milvus, ca
     assert not set(old) & there
 
 
+@pytest.mark.slow
 def test_a_library_that_comes_back_leaves_nothing_behind_and_answers_as_before(filled, milvus):
     before = {path.relative_to(filled.directory) for path in filled.directory.rglob("*")}
     others = set(milvus.client().list_collections())
@@ -169,6 +175,7 @@ def test_a_collection_that_lacks_rows_is_not_searched(moved, milvus, caplog):
     agree(moved)
 
 
+@pytest.mark.slow
 def test_a_collection_of_another_shape_is_made_anew(moved, milvus):
     name, client = collection_of(moved, AUDIO), milvus.client()
     client.drop_collection(name)
@@ -177,6 +184,7 @@ def test_a_collection_of_another_shape_is_made_anew(moved, milvus):
     agree(moved)
 
 
+@pytest.mark.slow
 def test_two_libraries_share_a_server_and_nothing_else(moved, milvus, add, tmp_path):
     """The second holds the same media under the same encoder; only its id is another."""
     second = shutil.copytree(moved.directory, tmp_path / "second", ignore=shutil.ignore_patterns("milvus"))
@@ -191,6 +199,7 @@ def test_two_libraries_share_a_server_and_nothing_else(moved, milvus, add, tmp_p
     agree(moved)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("record", ["image.safetensors", "engine.json"])
 def test_a_damaged_record_is_said_and_mended(moved, milvus, record, caplog):
     path = moved.directory / "milvus" / record

@@ -39,6 +39,7 @@ def test_vgg16_has_the_published_parameters_under_torchvisions_names():
     assert shapes["classifier.6.weight"] == (1000, 4096)
 
 
+@pytest.mark.slow
 def test_224_pixels_become_7x7_places_and_a_vector_of_4096():
     with torch.device("meta"):
         network = VGG16()

@@ -33,6 +33,7 @@ def relative(path):
     return path.relative_to(ROOT).as_posix()
 
 
+@pytest.fixture(scope="module")
 def parsed():
     """(path from the root, syntax tree) of every module."""
     return [(relative(path), ast.parse(path.read_bytes())) for path in SOURCES]
@@ -81,26 +82,26 @@ def test_no_module_is_longer_than_a_few_screens():
     assert_none([(path, count) for path, count in lines.items() if count > MAX_MODULE_LINES])
 
 
-def test_no_function_is_longer_than_a_screen():
+def test_no_function_is_longer_than_a_screen(parsed):
     functions = [
         (f"{path}:{node.lineno} {node.name}", node.end_lineno - node.lineno + 1)
-        for path, tree in parsed()
+        for path, tree in parsed
         for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     ]
     assert_none([(name, count) for name, count in functions if count > MAX_FUNCTION_LINES])
 
 
-def test_no_name_is_an_empty_word():
-    named = [(path, name) for path, tree in parsed() for name in (path, *names_given_in(tree))]
+def test_no_name_is_an_empty_word(parsed):
+    named = [(path, name) for path, tree in parsed for name in (path, *names_given_in(tree))]
     assert_none([(path, name) for path, name in named if EMPTY_WORDS.search(name)])
 
 
-def test_only_vectors_imports_an_outside_package_by_its_name():
+def test_only_vectors_imports_an_outside_package_by_its_name(parsed):
     """Imports by name are hidden from import-linter; FAISS needs one, because torch must come first."""
     hidden = [
         (path, node.args[0].value)
-        for path, tree in parsed()
+        for path, tree in parsed
         if path.startswith(PACKAGES)
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and called_name(node) in BY_NAME and isinstance(node.args[0], ast.Constant)
@@ -108,11 +109,9 @@ def test_only_vectors_imports_an_outside_package_by_its_name():
     assert_none([found for found in hidden if found[0] != "avsearch/vectors/backend.py"])
 
 
-def test_no_two_modules_import_each_other():
+def test_no_two_modules_import_each_other(parsed):
     """Not for types, and not inside functions either: what both know belongs into a third."""
-    modules = {
-        path.removesuffix(".py").removesuffix("/__init__").replace("/", "."): tree for path, tree in parsed()
-    }
+    modules = {path.removesuffix(".py").removesuffix("/__init__").replace("/", "."): tree for path, tree in parsed}
     imports = {name: set(imported_among(modules, tree)) & modules.keys() for name, tree in modules.items()}
     assert len(imports["avsearch.cli.query"]) > 5
     assert_none([(a, b) for a, found in imports.items() for b in found if a < b and a in imports[b]])
@@ -128,9 +127,9 @@ def imported_among(modules, tree):
             yield from (name if name in modules else node.module for name in inside)
 
 
-def test_a_migration_stands_alone():
+def test_a_migration_stands_alone(parsed):
     """It must do in ten years what it does today, whatever becomes of the code."""
-    versions = [(path, tree) for path, tree in parsed() if path.startswith("migrations/versions/")]
+    versions = [(path, tree) for path, tree in parsed if path.startswith("migrations/versions/")]
     assert len(versions) > 0
     assert_none([(path, name) for path, tree in versions for name in imports_in(tree) if name.startswith(PACKAGES)])
 

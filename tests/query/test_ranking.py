@@ -70,6 +70,7 @@ class Counted:
         return self.searchable.nearest(queries, k, allowed=allowed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prepared", [Mapped, Resident])
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
 @given(st.integers(1, 12), st.integers(1, 3), st.floats(-1, 0.5), st.integers(0, 10_000))

@@ -155,6 +155,7 @@ def test_a_server_that_stays_down_is_told_in_one_sentence(store, monkeypatch):
         assert "\n" not in str(told.value)
 
 
+@pytest.mark.slow
 def test_a_server_that_always_fails_is_given_up(store, object_store):
     failing(object_store, 1000, status=503, code="SlowDown", message="reduce your request rate")
     with pytest.raises(StorageError, match=r"the store does not answer \(.+\)"):
@@ -194,6 +195,7 @@ def test_an_address_is_kept_without_its_last_slash():
     assert [is_url(place) for place in ("s3://bucket", "segments", "/mnt/segments")] == [True, False, False]
 
 
+@pytest.mark.slow
 def test_nothing_of_it_is_loaded_before_it_is_needed():
     program = "import avsearch.library, avsearch.cli, sys; print(sorted({'fsspec', 's3fs'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)

@@ -47,6 +47,7 @@ def test_only_the_network_without_the_remedy_learns_the_cut(job, tiny_config, ti
     assert found.on_grid.avc_on_grid < 0.6
 
 
+@pytest.mark.slow
 def test_both_networks_take_as_many_steps_from_the_same_clips(job):
     found = audit(job, Silent())
     assert (found.on_grid.negatives_on_grid, found.off_grid.negatives_on_grid) == (True, False)
@@ -62,6 +63,7 @@ def test_both_networks_take_as_many_steps_from_the_same_clips(job):
     assert [one["avc_on_grid"] for one in told] == [found.on_grid.avc_on_grid, found.off_grid.avc_on_grid]
 
 
+@pytest.mark.slow
 def test_an_audit_that_was_stopped_goes_on(job):
     found = audit(job, Silent())
     again = audit(replace(job, resume=True), Silent())

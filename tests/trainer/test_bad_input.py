@@ -82,6 +82,7 @@ def test_videos_whose_sound_is_all_silence_are_one_sentence(tmp_path, job):
         train(replace(job, paths=clips), Silent())
 
 
+@pytest.mark.slow
 def test_seconds_of_silence_are_no_moments_and_silent_files_are_listed(tmp_path, job, clips_folder):
     half = make_clip(
         tmp_path / "half.mp4", frames=100, seconds=4, size=(64, 64), options=["-af", "volume=0:enable='gt(t,2)'"]

@@ -145,6 +145,7 @@ def test_files_that_cannot_train_are_listed_with_their_reasons_in_order(tmp_path
     assert str(text) not in failures[0].reason  # the path is told beside the reason
 
 
+@pytest.mark.slow
 def test_nothing_half_written_is_left(tmp_path, clips_folder):
     fill(sorted(clips_folder.glob("*.mp4")), tmp_path)
     assert {path.suffix for path in tmp_path.rglob("*") if path.is_file()} == {".jsonl", ".clips"}

@@ -90,6 +90,7 @@ def test_6_times_are_times_and_sample_numbers_are_sample_numbers(cached_clip, ti
             assert middle_s == pytest.approx((int(frame[0, 0, 0]) + 13) * 0.04, abs=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "seen", [{}, {"num_frames": 5}, {"num_frames": 5, "flow": True}], ids=["ave", "ave-mf", "ave-of"]
 )

@@ -114,6 +114,7 @@ def test_the_front_end_in_the_weights_was_measured_on_the_training_sounds(job, c
     assert header.front_end.log_std == pytest.approx(float(spectrogram.std()), abs=0.5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RECIPES)
 def test_the_weights_of_each_recipe_encode_frames_and_sounds(job, tiny_config, name):
     trained = train(replace(job, config=tiny_config(name)), Silent())
@@ -145,6 +146,7 @@ def test_the_threshold_starts_at_the_measured_mean_distance(job, monkeypatch):
     assert losses(job.out)[1] == pytest.approx(math.log(2), abs=0.1)  # neither answer is preferred at first
 
 
+@pytest.mark.slow
 def test_another_seed_gives_other_weights(tmp_path, job):
     first = train(job, Silent())
     other = train(replace(job, seed=1, out=tmp_path / "other"), Silent())

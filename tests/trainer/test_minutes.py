@@ -24,6 +24,7 @@ def test_minutes_fix_the_number_of_steps_before_the_first_one(tmp_path, job, mon
     assert progress.notes[-1] == f"loss {losses(job.out)[steps]:.3f}"
 
 
+@pytest.mark.slow
 def test_minutes_hold_where_reading_clips_is_slower_than_training_on_them(job, monkeypatch):
     clock = SimpleNamespace(now=0.0)
 

@@ -31,6 +31,7 @@ def test_a_resumed_run_is_bit_for_bit_the_uninterrupted_one(tmp_path, job, tiny_
     assert resumed.validation == whole.validation
 
 
+@pytest.mark.slow
 def test_resuming_a_finished_run_trains_no_further(job):
     first = train(job, Silent())
     progress = Recorder()
@@ -49,6 +50,7 @@ def test_a_resumed_run_goes_on_to_the_steps_asked_for(job):
     assert train(replace(job, resume=True, steps=6), Silent()).steps == 6
 
 
+@pytest.mark.slow
 def test_resuming_with_other_media_is_refused(tmp_path, job):
     train(job, Silent())
     others = [make_clip(tmp_path / f"{n}.mp4", frames=60 + n, seconds=2.6, size=(64, 64)) for n in range(4)]

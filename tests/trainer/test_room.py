@@ -39,6 +39,7 @@ def test_what_is_told_beforehand_is_what_the_clips_take(tmp_path, rate, seconds,
     assert clips_bytes(media.probe(path), front_end) == pytest.approx(taken, rel=0.1)
 
 
+@pytest.mark.slow
 def test_the_need_is_told_before_decoding_and_not_again(tmp_path, clips_folder):
     first, second = Heard(), Heard()
     files = sorted(clips_folder.glob("*.mp4"))

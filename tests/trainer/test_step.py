@@ -71,6 +71,7 @@ def test_every_parameter_of_the_contrast_of_several_positives_learns(make, withi
     assert len(list(objective(config).parameters())) == (2 if within else 1)
 
 
+@pytest.mark.slow
 def test_a_compiled_step_is_the_plain_one(make, monkeypatch):
     monkeypatch.setattr(step, "COMPILER", "eager")  # traced by torch.compile, and run as it is
     losses = []
@@ -81,6 +82,7 @@ def test_a_compiled_step_is_the_plain_one(make, monkeypatch):
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_where_compiling_fails_training_goes_on_and_says_so(job, monkeypatch):
     def broken(*_):
         raise RuntimeError("no compiler here\nand much more")

@@ -55,6 +55,7 @@ def cases(draw):
     return segments, queries, draw(st.sampled_from([1, 3, 20, 64, 500])), allowed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [GATHER, IN_PLACE, None], ids=["gathered", "in place", "as measured"])
 def test_what_is_found_in_a_filter_is_what_a_naive_scan_finds(monkeypatch, share):
     monkeypatch.setattr(parts, "BLOCK_ROWS", 64)

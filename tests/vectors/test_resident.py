@@ -108,6 +108,7 @@ class Watched(Rows):
 QUERIES = np.random.default_rng(1).standard_normal((3, 24)).astype(np.float32)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(st.integers(0, 2**32))
 def test_whatever_comes_and_goes_the_answer_is_that_of_the_segments(seed):

@@ -33,6 +33,7 @@ def test_the_document_says_which_errors_there_are_and_what_needs_the_token(serve
     assert not any(path.startswith(("/static", "/local")) for path in document["paths"])
 
 
+@pytest.mark.slow
 def test_the_page_and_its_files_come_with_types_and_etags(server):
     page = server.get("/")
     assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
@@ -137,6 +138,7 @@ def localizing_library(own_library, tmp_path):
     return own_library
 
 
+@pytest.mark.slow
 def test_a_heat_map_is_what_the_localizer_says_itself(localizing_library, own_footage, tmp_path):
     import io
 

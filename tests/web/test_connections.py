@@ -56,17 +56,20 @@ def answer_to_get(connection):
     return answer
 
 
+@pytest.mark.slow
 def test_a_connection_on_which_nothing_comes_is_closed(impatient):
     with connect(impatient) as connection:
         assert 1.5 < seconds_until_closed(connection) < 15
 
 
+@pytest.mark.slow
 def test_a_head_that_comes_a_byte_at_a_time_is_cut_off(impatient):
     """Slowloris: each byte would start uvicorn's own waiting anew."""
     with connect(impatient) as connection:
         assert seconds_until_closed(connection, b"GET / HTTP/1.1\r\n" + b"X-A: b\r\n" * 50, every_s=0.1) < 15
 
 
+@pytest.mark.slow
 def test_the_same_after_a_first_request_that_was_in_order(impatient):
     with connect(impatient) as connection:
         assert answer_to_get(connection).startswith(b"HTTP/1.1 200")
@@ -153,6 +156,7 @@ def connected(server):
         return False
 
 
+@pytest.mark.slow
 def test_requests_under_way_are_answered_when_the_server_is_stopped(made_library, tmp_path):
     """An upload comes slowly; it is stopped in the middle of that."""
     sound = write_wav(tmp_path / "sound.wav", tones(2)).read_bytes()
@@ -171,6 +175,7 @@ def test_requests_under_way_are_answered_when_the_server_is_stopped(made_library
             connect(server, timeout=1)
 
 
+@pytest.mark.slow
 def test_a_server_that_is_stopped_does_not_wait_for_ever(made_library, tmp_path):
     with running(made_library, tmp_path / "cache", shutdown_s=1) as server, connect(server) as connection:
         connection.sendall(b"POST /v1/uploads HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nx")

@@ -174,6 +174,7 @@ def test_another_copy_stands_in_for_one_that_is_gone(own_footage, weights, tmp_p
         assert server.get(f"/v1/media/{media_id}/file").content == content
 
 
+@pytest.mark.slow
 def test_a_name_that_is_no_utf8_is_no_obstacle(own_footage, weights, tmp_path):
     from indexer.build import index
     from indexer.index_job import IndexJob

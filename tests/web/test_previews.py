@@ -47,6 +47,7 @@ def test_of_what_they_do_not_play_a_light_copy_is_made(
     assert (part.status_code, part.content) == (206, answer.content[10:20])
 
 
+@pytest.mark.slow
 def test_a_preview_is_made_once_when_several_ask_at_the_same_time(own_library, own_footage, tmp_path, monkeypatch):
     from avsearch.media import preview
     from avsearch.web import previews
@@ -106,6 +107,7 @@ def test_a_thumbnail_shows_the_moment(server, media_ids, footage):
     assert again.status_code == 304
 
 
+@pytest.mark.slow
 def test_of_a_second_of_sound_the_frame_in_its_middle_is_shown_if_there_is_one(server, media_ids):
     film, sound = media_ids["one.mp4"], media_ids["tones.wav"]
     of_sound = server.get(f"/v1/moments/{film}:audio:1000000/thumbnail").content

@@ -37,6 +37,7 @@ def first_picture(server):
     raise LookupError
 
 
+@pytest.mark.slow
 def test_what_is_indexed_meanwhile_is_found_without_a_restart(own_library, own_footage, tmp_path):
     with running(own_library, tmp_path / "cache") as server:
         before = server.get("/v1/library").json()
@@ -48,6 +49,7 @@ def test_what_is_indexed_meanwhile_is_found_without_a_restart(own_library, own_f
         assert server.get("/v1/library").json()["media"]["video"] == before["media"]["video"] + 1
 
 
+@pytest.mark.slow
 def test_an_index_is_taken_up_without_a_restart_and_left_out_when_asked(own_library, tmp_path, monkeypatch):
     monkeypatch.setattr(kinds, "SMALLEST_ROWS", 500)
     monkeypatch.setattr(choosing, "WORTH", 0.0)
@@ -113,6 +115,7 @@ def test_a_library_that_is_removed_is_missed_and_found_again(own_library, tmp_pa
         assert "one.mp4" in names(server)
 
 
+@pytest.mark.slow
 def test_a_catalog_that_goes_leaves_no_empty_one_behind(own_library, tmp_path):
     catalog = own_library / "catalog.sqlite3"
     with running(own_library, tmp_path / "cache") as server:
@@ -125,6 +128,7 @@ def test_a_catalog_that_goes_leaves_no_empty_one_behind(own_library, tmp_path):
         await_ready(server)
 
 
+@pytest.mark.slow
 def test_a_damaged_segment_is_noticed_and_its_repair_too(own_library, tmp_path):
     segment = max((own_library / "segments").iterdir(), key=lambda it: it.stat().st_size)
     content = segment.read_bytes()
@@ -139,6 +143,7 @@ def test_a_damaged_segment_is_noticed_and_its_repair_too(own_library, tmp_path):
         await_ready(server)
 
 
+@pytest.mark.slow
 def test_a_library_that_a_newer_avsearch_upgraded_is_named(own_library, tmp_path):
     with running(own_library, tmp_path / "cache") as server:
         with sqlite3.connect(own_library / "catalog.sqlite3") as connection:

@@ -90,6 +90,7 @@ def test_decoding_an_upload_has_a_time(made_library, tmp_path):
         assert "takes longer" in answer.json()["error"]["message"]
 
 
+@pytest.mark.slow
 def test_an_upload_over_the_limit_is_cut_while_it_comes(made_library, tmp_path):
     with running(made_library, tmp_path / "cache", upload_bytes=1_000_000) as server:
 
@@ -111,6 +112,7 @@ def test_an_upload_over_the_limit_is_cut_while_it_comes(made_library, tmp_path):
         assert server.get("/metrics").text.count("avsearch_upload_bytes 0.0") == 1
 
 
+@pytest.mark.slow
 def test_uploads_go_when_nobody_asks_with_them(made_library, footage, tmp_path):
     with running(made_library, tmp_path / "cache", upload_ttl_s=1.0) as server:
         upload_id = server.upload(footage / "still.png")
@@ -165,6 +167,7 @@ def test_nothing_of_uploads_is_left_when_the_server_has_ended(made_library, foot
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_body_that_comes_too_slowly_is_given_up(made_library, tmp_path):
     import socket
 

@@ -40,6 +40,7 @@ def picture(uri):
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))))
 
 
+@pytest.mark.slow
 def test_items_of_different_labels_are_asked_with_their_own_and_a_foreign_sound(evaluation_of, clip):
     evaluation = evaluation_of(LABELS, paths=[clip] * 6)
     pairs = heat_pairs(evaluation, Pointing(), seed=0)
@@ -48,6 +49,7 @@ def test_items_of_different_labels_are_asked_with_their_own_and_a_foreign_sound(
     assert all(pair.seen.labels != pair.heard.labels and not pair.failure for pair in pairs)
 
 
+@pytest.mark.slow
 def test_peaks_and_scale_are_those_of_the_map(evaluation_of, clip):
     localizer = Pointing()
     pair = heat_pairs(evaluation_of(LABELS, paths=[clip] * 6), localizer, seed=0)[0]

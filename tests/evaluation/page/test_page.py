@@ -77,6 +77,7 @@ def html_of(tmp_path):
     return make
 
 
+@pytest.mark.slow
 def test_the_page_refers_to_nothing_outside(html_of, report_of, evaluation_of):
     html = html_of(report_of(evaluation_of(LABELS)))
     page = Page(html)
@@ -109,6 +110,7 @@ def test_the_page_can_be_read_without_seeing_it(html_of, report_of, evaluation_o
     assert page.all("a")[0] == {"class": "skip", "href": "#main"}
 
 
+@pytest.mark.slow
 def test_the_same_report_gives_the_same_bytes(tmp_path, report_of, evaluation_of):
     first = write_page(report_of(evaluation_of(LABELS)), tmp_path).read_bytes()
     second = write_page(report_of(evaluation_of(LABELS)), tmp_path).read_bytes()
@@ -116,6 +118,7 @@ def test_the_same_report_gives_the_same_bytes(tmp_path, report_of, evaluation_of
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
 
 
+@pytest.mark.slow
 def test_only_the_date_changes_with_the_day(tmp_path, report_of, evaluation_of):
     report = report_of(evaluation_of(LABELS))
     first = write_page(report, tmp_path).read_text()
@@ -174,6 +177,7 @@ def test_names_from_outside_are_text(html_of, report_of, evaluation_of):
     assert not any("onload" in attrs for _, attrs in page.tags)
 
 
+@pytest.mark.slow
 def test_no_path_of_this_machine_is_told(html_of, report_of, evaluation_of):
     text = html_of(report_of(evaluation_of(LABELS)))
     assert "/nowhere" not in text
@@ -181,11 +185,13 @@ def test_no_path_of_this_machine_is_told(html_of, report_of, evaluation_of):
     assert "there is no such file" in text
 
 
+@pytest.mark.slow
 def test_a_name_that_is_no_text_is_written_all_the_same(html_of, report_of, evaluation_of):
     names = ["caf\udce9.mp4", *(f"{number}.mp4" for number in range(14))]
     assert "caf?.mp4" in html_of(report_of(evaluation_of(LABELS, names=names)))
 
 
+@pytest.mark.slow
 def test_pictures_and_sounds_stand_in_the_page(tmp_path, html_of, report_of, evaluation_of):
     clip = make_clip(tmp_path / "clip.mp4", frames=50, seconds=2)
     page = Page(html_of(report_of(evaluation_of(["bell", "bell", "bird", "bird"], paths=[clip] * 4))))
@@ -198,6 +204,7 @@ def test_pictures_and_sounds_stand_in_the_page(tmp_path, html_of, report_of, eva
     assert all(it["src"].startswith("data:audio/wav;base64,") and "controls" in it for it in sounds)
 
 
+@pytest.mark.slow
 def test_media_that_would_make_the_page_too_large_are_left_out_and_said(
     tmp_path, html_of, report_of, evaluation_of, monkeypatch
 ):
@@ -211,6 +218,7 @@ def test_media_that_would_make_the_page_too_large_are_left_out_and_said(
     assert "left out, or the page would be too large" in small
 
 
+@pytest.mark.slow
 def test_two_systems_are_compared_and_the_better_one_is_marked_in_words(html_of, report_of, evaluation_of):
     runs = [Run("before", evaluation_of(LABELS, noise=1.5)), Run("after", evaluation_of(LABELS, noise=0.1, seed=1))]
     systems = apart(runs)
@@ -226,6 +234,7 @@ def test_two_systems_are_compared_and_the_better_one_is_marked_in_words(html_of,
     assert cells[4:] == [str(it) for it in (test.better, test.worse, test.equal, test.num_queries)]
 
 
+@pytest.mark.slow
 def test_several_runs_are_summarised(html_of, report_of, evaluation_of):
     runs = [evaluation_of(LABELS, noise=0.8, seed=seed) for seed in range(3)]
     page = Page(html_of(report_of(*runs)))
@@ -241,6 +250,7 @@ def test_problems_are_counted_and_named(html_of, report_of, evaluation_of):
     assert "and 5 more, in report.json" in text
 
 
+@pytest.mark.slow
 def test_what_else_was_measured_is_told(html_of, report_of, evaluation_of):
     judged = Correspondence(("a", "b"), np.array([1.0, 2.0], np.float32), np.array([-1.0, 3.0], np.float32))
     bench = Bench("index", "2026-11-01", "a small machine", (BenchFigure("hours per hour", 132.4, None, 140.0),))

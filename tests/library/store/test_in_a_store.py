@@ -139,6 +139,7 @@ def test_two_libraries_do_not_share_a_place(library, fill, tmp_path, object_stor
     assert verify(reopened(library)) == []
 
 
+@pytest.mark.slow
 def test_a_creation_that_failed_is_done_again_by_the_same_call(tmp_path, object_store, prefix, monkeypatch):
     monkeypatch.setattr(store_module, "WAITS_S", ())
     object_store.fault = lambda request: Fault(503, "SlowDown") if request.startswith("PUT") else None

@@ -180,6 +180,7 @@ def test_a_cagra_index_on_a_machine_without_cuvs_is_asked_on_the_cpu(gpus, segme
     assert_honest(origin.nearest(queries, 9), segments, queries)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("memory", [1 << 40, 1_000_000])
 def test_choosing_measures_on_the_gpu_and_goes_on_without_where_it_is_too_small(gpus, monkeypatch, memory, caplog):
     """Where the GPU holds nothing, all is built on the processor; CAGRA is left out with a line."""
