@@ -61,8 +61,11 @@ def object_server():
 @pytest.fixture
 def object_store(object_server, monkeypatch):
     """The same, with an environment that names it, and nothing that goes wrong yet."""
+    from s3fs import S3FileSystem
+
     for name, value in object_server.environment().items():
         monkeypatch.setenv(name, value)
+    S3FileSystem.clear_instance_cache()  # an earlier test's client would go where that test sent it
     yield object_server
     object_server.fault = lambda _request: None
 

@@ -4,7 +4,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-import s3fs
 
 from avsearch.catalog import State
 from avsearch.library import open_library, verify
@@ -36,7 +35,6 @@ def disk(tmp_path_factory):
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(store_module, "WAITS_S", (0.01,))
-    s3fs.S3FileSystem.clear_instance_cache()
     return tmp_path / "cache"
 
 

@@ -4,7 +4,6 @@ import re
 from uuid import uuid4
 
 import pytest
-import s3fs
 
 from avsearch.errors import LibraryError, StorageError
 from avsearch.library import open_library, verify
@@ -34,7 +33,6 @@ def job(place, tmp_path, object_store, monkeypatch):
     """Index the same footage with vectors on S3."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(store_module, "WAITS_S", (0.01,))
-    s3fs.S3FileSystem.clear_instance_cache()
     return IndexJob(
         [place / "footage"],
         tmp_path / "library",

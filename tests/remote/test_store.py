@@ -6,7 +6,6 @@ import sys
 import threading
 
 import pytest
-import s3fs
 from fsspec.config import conf
 
 from avsearch.errors import StorageError
@@ -19,7 +18,6 @@ from tests.object_store import Fault
 def store(object_store, monkeypatch):
     """A store that waits little between its tries, and its server's record of requests."""
     monkeypatch.setattr(store_module, "WAITS_S", (0.01, 0.01))
-    s3fs.S3FileSystem.clear_instance_cache()
     object_store.requests.clear()
     return RemoteStore(object_store.url("store"))
 

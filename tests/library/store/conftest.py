@@ -3,7 +3,6 @@
 from uuid import uuid4
 
 import pytest
-import s3fs
 
 from avsearch.library import Library, create_library
 from avsearch.remote import store as store_module
@@ -29,7 +28,6 @@ def cache(tmp_path, monkeypatch):
 @pytest.fixture
 def library(tmp_path, object_store, prefix, cache, monkeypatch) -> Library:
     monkeypatch.setattr(store_module, "WAITS_S", (0.01,))
-    s3fs.S3FileSystem.clear_instance_cache()
     return create_library(tmp_path / "library", segments_url=object_store.url(prefix))
 
 
