@@ -1,10 +1,13 @@
 """Roots: each file is known once, whichever folder was named first."""
 
 import os
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from avsearch.catalog import FileState, State
+from avsearch.catalog.claims import Claim
 from avsearch.errors import LibraryError
 
 
@@ -79,11 +82,58 @@ def test_a_root_is_not_relinked_into_or_around_another(catalog, footage, tmp_pat
     disk.mkdir()
     other = catalog.add_root(disk)
     for new in (disk, disk / "inner", tmp_path):
-        with pytest.raises(LibraryError, match=f"the root {disk} is in the way"):
+        with pytest.raises(LibraryError) as told:
             catalog.relink_root(root.id, new)
+        assert told.value.message == f"{new}: the root {disk} is in the way, and no root lies inside another."
+        assert told.value.hint == "Relink to a folder that is apart from all other roots."
     assert catalog.roots() == (root, other)
 
 
 def test_a_root_that_is_not_known_cannot_be_relinked(catalog, tmp_path):
-    with pytest.raises(LibraryError, match="no such root"):
+    with pytest.raises(LibraryError) as told:
         catalog.relink_root(7, tmp_path)
+    assert told.value.message == "The library has no such root."
+    assert told.value.hint == "`avsearch library status` counts them."
+
+
+def test_a_root_can_move_into_a_store(catalog, footage):
+    root = catalog.add_root(footage)
+    place = Path("s3://bucket/footage")
+    moved = catalog.relink_root(root.id, place)
+    assert moved.path == place
+    assert catalog.roots() == (moved,)
+
+
+def test_what_was_read_below_a_root_that_became_part_of_another_is_known_below_that(catalog, footage):
+    (footage / "2024" / "may").mkdir(parents=True)
+    inner = catalog.add_root(footage / "2024")
+    outer = catalog.add_root(footage)
+    assert catalog.roots() == (outer,)
+    catalog.set_files([FileState(inner.id, b"a.wav", 1, 1, State.FAILED, "It is empty.")])
+    catalog.update_files([FileState(inner.id, b"a.wav", 1, 1, State.MISSING)])
+    assert {path: state.state for path, state in catalog.files_of(outer.id).items()} == {
+        b"2024/a.wav": State.MISSING
+    }
+
+
+def test_only_files_that_are_known_and_unchanged_are_updated(catalog, footage):
+    root = catalog.add_root(footage)
+    before = [FileState(root.id, name, 10, 20, State.FAILED, "It is empty.") for name in (b"a", b"b", b"c")]
+    catalog.set_files(before)
+    catalog.update_files(
+        [
+            FileState(root.id, b"a", 10, 20, State.MISSING, "It is gone."),
+            FileState(root.id, b"b", 11, 20, State.MISSING),
+            FileState(root.id, b"c", 10, 21, State.MISSING),
+            FileState(root.id, b"d", 10, 20, State.MISSING),
+        ]
+    )
+    states = {path: (state.state, state.reason) for path, state in catalog.files_of(root.id).items()}
+    failed = (State.FAILED, "It is empty.")
+    assert states == {b"a": (State.MISSING, "It is gone."), b"b": failed, b"c": failed}
+
+
+def test_one_who_writes_alone_has_all_files(catalog, footage):
+    files = [SimpleNamespace(path=footage / name) for name in ("a", "b")]
+    assert catalog.claim(files) == Claim(ours=frozenset({footage / "a", footage / "b"}))
+    assert catalog.in_other_hands(files) == {}

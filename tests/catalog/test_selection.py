@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from avsearch.catalog import FileState, MediaFilter, State
+from avsearch.catalog import FileState, MediaFilter, State, selection
 from avsearch.errors import LibraryError
 from avsearch.moments import MediaKind
 
@@ -69,6 +69,10 @@ def test_media_are_those_for_which_all_conditions_hold(catalog, ids, wanted, exp
         ("", "../*/a?/*", [4, 5]),
         ("", "d/*", [7]),
         ("", "d/??.mp4", [7]),
+        ("", "a", [1, 2, 3]),
+        ("a/b", "a", [2, 3]),
+        ("", "a.mp4", [0]),
+        ("", "nothing", []),
     ],
 )
 def test_media_are_found_by_where_their_files_are(catalog, footage, ids, under, glob, expected):
@@ -76,7 +80,9 @@ def test_media_are_found_by_where_their_files_are(catalog, footage, ids, under, 
     wanted = MediaFilter(under=footage / under if under else None, glob=f"{footage}/{glob}" if glob else "")
     if glob.startswith(".."):
         wanted = MediaFilter(glob=f"{footage.parent}/{glob[3:]}")
-    assert catalog.select_media(wanted).tolist() == [ids[at] for at in expected]
+    found = catalog.select_media(wanted)
+    assert found.dtype == "int64"
+    assert found.tolist() == [ids[at] for at in expected]
 
 
 def test_one_file_of_a_media_must_meet_both_conditions_on_paths(catalog, root, footage, ids):
@@ -126,6 +132,22 @@ def test_files_are_named_in_any_state_and_with_their_root(catalog, root, footage
         (b"a/b/3.png", State.INDEXED),
         (b"a/bad.mp4", State.FAILED),
     ]
+
+
+def test_files_are_in_the_order_of_their_roots_and_paths(catalog, root, footage, tmp_path, ids):
+    (tmp_path / "second").mkdir()
+    second = catalog.add_root(tmp_path / "second")
+    late = [(of.id, name) for of in (second, root) for name in (b"a/9", b"a/0")]
+    catalog.set_files([FileState(*one, 1, 1, State.FAILED, "It is empty.") for one in late])
+    found = [(of.id, state.path) for of, state in catalog.files_at(f"{tmp_path}/**/[0-9]*")]
+    assert found == sorted(found)
+    assert [path for of, path in found if of == second.id] == [b"a/0", b"a/9"]
+
+
+def test_a_folder_is_taken_out_without_its_files_being_read(catalog, footage, ids, monkeypatch):
+    monkeypatch.setattr(selection, "_rows_at", None)
+    assert catalog.remove_files([str(footage / "a")]) == 3
+    assert catalog.select_media(MediaFilter()).tolist() == [ids[at] for at in (0, 4, 5, 6, 7)]
 
 
 def test_a_known_or_existing_path_is_no_pattern(catalog, footage, ids):
