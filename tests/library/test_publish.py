@@ -1,5 +1,7 @@
 """Publishing: all or nothing, one media a content, files and vectors that agree."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -171,3 +173,49 @@ def test_a_commit_that_the_database_refuses_leaves_the_state_before(library, wri
     assert library.snapshot().live_media_ids.tolist() == [1]
     assert num_rows(library) == {Modality.IMAGE: 2, Modality.AUDIO: 2}
     assert verify(library) == []
+
+
+def test_a_batch_whose_contents_another_has_published_meanwhile_adds_its_files_only(library, writing, monkeypatch):
+    """The other is quicker between what is known is read, and what is new is published."""
+    writer, mine = writing
+    theirs = mine.batch("a", "b")
+    genuine = writer.catalog.basis
+
+    def read_late(hashes, files):
+        found = genuine(hashes, files)
+        monkeypatch.setattr(writer.catalog, "basis", genuine)
+        writer.publish(theirs)
+        return found
+
+    monkeypatch.setattr(writer.catalog, "basis", read_late)
+    batch = mine.batch("b", "c")
+    copy = mine.file(b"copy", batch.media[0].id)
+    writer.publish(Batch(media=batch.media, rows=batch.rows, files=(copy, batch.files[1])))
+    assert num_rows(library) == {Modality.IMAGE: 6, Modality.AUDIO: 6}
+    assert library.catalog.status().files[State.INDEXED] == 4
+    named = {one.name for one in library.snapshot().segments}
+    assert {path.name for path in (library.directory / "segments").iterdir()} == named
+    assert verify(library) == []
+
+
+def test_files_that_others_have_taken_over_are_left_to_them_and_named(library, writing, monkeypatch):
+    writer, maker = writing
+    batch = maker.batch("a", "b")
+    lost = frozenset({(batch.files[0].root_id, batch.files[0].path)})
+    monkeypatch.setattr(writer.catalog, "_lost", lambda _connection, _files: lost)
+    assert writer.publish(batch) == lost
+    assert num_rows(library) == {Modality.IMAGE: 2, Modality.AUDIO: 2}
+    assert list(library.catalog.files_of(batch.files[0].root_id)) == [b"b"]
+
+
+def test_vectors_of_an_encoder_that_is_replaced_by_now_are_refused(library, writing):
+    writer, maker = writing
+    batch = maker.batch("a")
+    now = writer.catalog.active_encoder()
+    other = replace(now, fingerprint="0" * 32)
+    with pytest.raises(LibraryError) as told:
+        writer.publish(replace(batch, encoder=other))
+    assert told.value.message == f"The library's encoder is {now} by now, and no longer {other}."
+    assert told.value.hint == "Run the same command again."
+    writer.publish(replace(batch, encoder=now))
+    assert num_rows(library) == {Modality.IMAGE: 2, Modality.AUDIO: 2}

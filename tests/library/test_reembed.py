@@ -8,6 +8,7 @@ from avsearch.errors import LibraryError, WeightsError
 from avsearch.library import Batch, compact, damaged_segments, open_library, verify
 from avsearch.moments import Modality, Silent
 from avsearch.vectors import Rows
+from avsearch.vectors.ann.record import record_path
 from tests.library.stored import moments, named_segments
 
 
@@ -116,13 +117,15 @@ def test_a_second_new_encoder_is_refused_while_one_is_being_made(filled, new_wei
 
 
 def test_the_encoder_in_use_is_no_new_one(filled, weights):
-    with filled.writer() as writer, pytest.raises(LibraryError, match="is the encoder that the library uses"):
+    with filled.writer() as writer, pytest.raises(LibraryError) as told:
         writer.begin_reembed(weights)
+    assert str(told.value) == f"{weights}: is the encoder that the library uses. Name the new one."
 
 
 def test_an_empty_library_has_nothing_to_reembed(library, weights):
-    with library.writer() as writer, pytest.raises(LibraryError, match=r"nothing has been indexed.*avsearch index"):
+    with library.writer() as writer, pytest.raises(LibraryError) as told:
         writer.begin_reembed(weights)
+    assert str(told.value) == f"{library.directory}: nothing has been indexed. Run `avsearch index FOLDER`."
     assert list((library.directory / "encoders").iterdir()) == []
 
 
@@ -186,14 +189,24 @@ def test_after_the_switch_compact_removes_the_old_encoder_with_all_it_made(fille
     assert old not in filled.catalog.encoders()
 
 
+def test_indexes_over_the_old_vectors_go_with_the_switch(filled, maker, new_weights):
+    encoder = reembed(filled, maker, new_weights, [1, 2, 3])
+    records = [record_path(filled.layout.ann, modality) for modality in Modality]
+    for record in records:
+        record.parent.mkdir(exist_ok=True)
+        record.write_text("of the old vectors")
+    switch(filled, encoder)
+    assert [record.exists() for record in records] == [False, False]
+
+
 def test_only_the_pending_encoder_can_be_switched_to_and_only_with_its_weights(filled, maker, new_weights):
     old = filled.snapshot().encoder
     encoder = reembed(filled, maker, new_weights, [1, 2, 3])
     with filled.writer() as writer:
-        with pytest.raises(LibraryError, match="No vectors of"):
+        with pytest.raises(LibraryError, match=r"No vectors of .* being made\. Run `avsearch library reembed`\."):
             writer.switch_encoder(old)
         filled.encoder_path(encoder).write_bytes(b"short")
-        with pytest.raises(LibraryError, match="missing or damaged"):
+        with pytest.raises(LibraryError, match=r"or damaged\. Run the same `avsearch library reembed` again"):
             writer.switch_encoder(encoder)
         writer.begin_reembed(new_weights)
         writer.switch_encoder(encoder)
