@@ -96,6 +96,14 @@ def test_a_root_that_is_not_known_cannot_be_relinked(catalog, tmp_path):
     assert told.value.hint == "`avsearch library status` counts them."
 
 
+def test_a_root_that_moves_to_where_a_link_leads_is_known_by_its_real_path(catalog, footage, tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "way").symlink_to(tmp_path / "real")
+    moved = catalog.relink_root(catalog.add_root(footage).id, tmp_path / "way")
+    assert moved.path == tmp_path / "real"
+    assert catalog.roots() == (moved,)
+
+
 def test_a_root_can_move_into_a_store(catalog, footage):
     root = catalog.add_root(footage)
     place = Path("s3://bucket/footage")
