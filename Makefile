@@ -34,7 +34,7 @@ help:
 	@echo "make test          every check: format, lint, types, imports, tests"
 	@echo "make lint          the first four of them"
 	@echo "make test-slow     the tests that make test leaves out because they take minutes; .ci/run runs both"
-	@echo "make check-long    those and the longest ones, with 100 kills at random instants instead of 10"
+	@echo "make check-long    those and the longest ones, with 100 kills at random instants instead of 10; then mutation, one random order"
 	@echo "make postgres      a PostgreSQL server for the tests that need one; make test leaves them out without it"
 	@echo "make browser       Chromium for the tests of the page; they are left out without it"
 	@echo
@@ -79,6 +79,7 @@ test-slow: $(TOOLS)
 
 check-long: $(QUALITY)
 	@AVSEARCH_KILLS=100 .venv/bin/python -m pytest -m slow
+	@$(MAKE) mutation
 	@$(MAKE) test-random RUNS=1 SEED=$$(date +%y%j)
 
 coverage: $(QUALITY)
