@@ -33,8 +33,8 @@ help:
 	@echo
 	@echo "make test          every check: format, lint, types, imports, tests"
 	@echo "make lint          the first four of them"
-	@echo "make test-slow     the tests that make test leaves out because they take minutes; .ci/run runs both"
-	@echo "make check-long    those and the longest ones, with 100 kills at random instants instead of 10; then mutation, one random order"
+	@echo "make test-slow     the tests that make test leaves out because they take two seconds or more each; .ci/run runs both"
+	@echo "make check-long    those and the longest ones, 100 kills instead of 10; then mutation and one random order"
 	@echo "make postgres      a PostgreSQL server for the tests that need one; make test leaves them out without it"
 	@echo "make browser       Chromium for the tests of the page; they are left out without it"
 	@echo
@@ -100,10 +100,10 @@ test-random: $(QUALITY)
 	done
 
 test-pythons:
-	@bash .ci/elsewhere.sh pythons
+	@$(ONE_THREAD) bash .ci/elsewhere.sh pythons $(PROCESSES)
 
 test-lowest: $(TOOLS)
-	@bash .ci/elsewhere.sh lowest
+	@$(ONE_THREAD) bash .ci/elsewhere.sh lowest $(PROCESSES)
 
 lock:
 	@bash .ci/supply.sh lock

@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
 # The tests in environments beside .venv: `pythons` (each of PYTHONS that is here, in .venv-3.N), and `lowest`
 # (each package at the lowest version that pyproject.toml accepts, in .venv-lowest, on Python 3.11).
+# What follows are pytest-xdist's options.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 main() {
-    case "${1:-}" in
+    local what=${1:-}
+    xdist=("${@:2}")
+    case "$what" in
         pythons) on_every_python ;;
         lowest) on_lowest_versions ;;
         *) echo "Say pythons or lowest." >&2 && exit 2 ;;
@@ -44,7 +47,7 @@ make_environment() {
 tests_pass() {
     local venv=$1
     shift
-    "$venv/bin/python" -m pytest -m "not slow" --numprocesses auto --maxprocesses 8 --dist loadfile "$@"
+    "$venv/bin/python" -m pytest -m "not slow" "${xdist[@]}" "$@"
 }
 
 main "$@"

@@ -23,6 +23,11 @@ def pip(verb: str) -> str:
     return f"python -m pip {verb}"
 
 
+def extra_command(extra: str) -> str:
+    """The command that installs the packages of an extra of pyproject.toml."""
+    return f"{pip('install')} 'avsearch[{extra}]'"
+
+
 def extra_hint(extra: str, more: str = "") -> str:
     """The sentence that says how the packages of an extra are installed.
 
@@ -30,4 +35,4 @@ def extra_hint(extra: str, more: str = "") -> str:
         extra: one of pyproject.toml.
         more: what is said after the command.
     """
-    return f"Run `{pip('install')} 'avsearch[{extra}]'`{more}."
+    return f"Run `{extra_command(extra)}`{more}."

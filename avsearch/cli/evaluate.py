@@ -226,21 +226,16 @@ def _library_there(directory: Path) -> Path:
 
 def _few_names(problem: Problem) -> str:
     """The names where they are few; those of files that cannot be read stand at the end, with the reasons."""
-    from avsearch.evaluation.problems import ProblemKind
-
-    is_told_later = problem.kind in {ProblemKind.FAILED, ProblemKind.MISSING}
-    return "" if is_told_later or len(problem.names) > NAMES_SHOWN else f": {', '.join(problem.names)}"
+    return "" if problem.kind.is_unread or len(problem.names) > NAMES_SHOWN else f": {', '.join(problem.names)}"
 
 
 def _list_unread(report: Report) -> bool:
     """Say which files could not be read, and why; whether there are any."""
-    from avsearch.evaluation.problems import ProblemKind
-
     unread = {
         name: None
         for run in report.runs
         for problem in run.evaluation.problems
-        if problem.kind in {ProblemKind.FAILED, ProblemKind.MISSING}
+        if problem.kind.is_unread
         for name in problem.names
     }
     say(*list(unread)[:UNREAD_SHOWN])

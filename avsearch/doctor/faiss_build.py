@@ -7,7 +7,7 @@ from dataclasses import asdict
 from avsearch.doctor.check import Check, State
 from avsearch.doctor.requirements import numbers
 from avsearch.errors import AvsearchError
-from avsearch.installing import pip
+from avsearch.installing import extra_command, pip
 from avsearch.vectors.backend import faiss_wheels
 from avsearch.vectors.gpu.cards import FaissBuild, faiss_build
 
@@ -57,7 +57,7 @@ def install_command(wheel: str, wheels: dict[str, str], *, anew: bool = False) -
     others = [name for name in wheels if anew or name != wheel]
     before = f"{pip('uninstall')} --yes {' '.join(others)} && " if others else ""
     with_torch = f" 'torch>={CUVS_TORCH}'" if wheel == "faiss-gpu-cuvs" else ""
-    return f"{before}{pip('install')} 'avsearch[{extra}]'{with_torch}"
+    return f"{before}{extra_command(extra)}{with_torch}"
 
 
 def _fitting(build: FaissBuild, command: str, *, has_card: bool) -> Check:

@@ -8,7 +8,7 @@ from importlib import metadata
 
 from avsearch.doctor.check import Check, State
 from avsearch.doctor.requirements import Need, allows, installed, parsed
-from avsearch.installing import pip
+from avsearch.installing import extra_command, pip
 from avsearch.vectors.backend import WHEELS
 
 DISTRIBUTION = "avsearch"
@@ -70,7 +70,6 @@ def _extra(extra: str, wanted: list[Need]) -> Check:
     faults = [fault for it in wanted if (fault := it.fault(versions[it.name]))]
     details = {"extra": extra, "packages": versions}
     if faults:
-        command = f"{pip('install')} '{DISTRIBUTION}[{extra}]'"
-        return Check(f"extra {extra}", State.OPTIONAL, "; ".join(faults), command, details)
+        return Check(f"extra {extra}", State.OPTIONAL, "; ".join(faults), extra_command(extra), details)
     found = ", ".join(f"{name} {version}" for name, version in versions.items())
     return Check(f"extra {extra}", State.OK, found, details=details)

@@ -25,6 +25,11 @@ class ProblemKind(Enum):
     BAD_BOXES = "rows whose boxes cannot be read, left out of pointing"
     LONE_LABEL = "labels that only one item bears, so that no other item matches it there"
 
+    @property
+    def is_unread(self) -> bool:
+        """Whether files were to be read and could not be."""
+        return self in {ProblemKind.FAILED, ProblemKind.MISSING}
+
 
 @dataclass(frozen=True)
 class Problem:
